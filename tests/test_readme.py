@@ -113,7 +113,7 @@ def test_the_demo_exits_0_and_its_last_line_names_a_report_that_is_there(tmp_pat
     compared = _run(suggested, tmp_path)
 
     assert compared.returncode == 0, compared.stdout
-    assert "In balance: every customer that was looked up is what we meant" in compared.stdout
+    assert "In balance: every customer that was looked up agrees with billing" in compared.stdout
 
 
 @pytest.mark.parametrize("fate", [fate.value for fate in Fate])

@@ -217,8 +217,7 @@ def approval(given: Given) -> "Callable[[PlannedRun], None]":
     """Ask for approval on a terminal, by the merchant's name if live; elsewhere require --yes."""
 
     def approve(planned: "PlannedRun") -> None:
-        content = planned.report.content
-        environment = content["environment"]
+        environment = planned.report.content.environment
         if given["yes"] or not planned.plan.creates:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -228,14 +227,14 @@ def approval(given: Given) -> "Callable[[PlannedRun], None]":
             )
         show_plan(planned)
         with _ctrl_c_means_no(planned):
-            if environment["mode"] == "live":
+            if environment.mode == "live":
                 question = (
                     f"{planned.plan.creates:,} REAL customers. Type the merchant's name to proceed"
                 )
-                is_approved = click.prompt(question, err=True) == environment["merchant"]
+                is_approved = click.prompt(question, err=True) == environment.merchant
             else:
                 is_approved = click.confirm(
-                    f"Create {planned.plan.creates:,} customers in {environment['name']}?", err=True
+                    f"Create {planned.plan.creates:,} customers in {environment.name}?", err=True
                 )
         if not is_approved:
             raise _not_approved(planned)

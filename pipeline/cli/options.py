@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from pipeline.domain import defaults
+
+_MOST_REJECTED = f"{defaults.MOST_REJECTED}, from {defaults.FEWEST_FOR_MOST_REJECTED} records on"
 _Command = Callable[..., Any]
 
 
@@ -27,12 +30,12 @@ folders = _together(
     click.option(
         "--home",
         type=click.Path(path_type=Path),
-        help="Folder of the ledgers.  [default: home of the config, else .pipeline]",
+        help=f"Folder of the ledgers.  [default: home of the config, else {defaults.HOME}]",
     ),
     click.option(
         "--reports",
         type=click.Path(path_type=Path),
-        help="Folder of the runs.  [default: reports of the config, else reports]",
+        help=f"Folder of the runs.  [default: reports of the config, else {defaults.REPORTS}]",
     ),
 )
 #: Folders of ledgers and runs: from options, else from a config, else in the working folder.
@@ -52,7 +55,9 @@ destination = _together(
     click.option("--live", is_flag=True, help="Allow a live key: it creates real customers."),
 )
 region = click.option(
-    "--default-region", "region", help="Region of national phone numbers.  [default: ZA]"
+    "--default-region",
+    "region",
+    help=f"Region of national phone numbers.  [default: {defaults.REGION}]",
 )
 reading = _together(
     click.argument(
@@ -70,7 +75,7 @@ reading = _together(
     click.option(
         "--max-rejected",
         metavar="SHARE|N",
-        help="Refuse (exit 3) if more are rejected.  [default: 20%, from 50 records on]",
+        help=f"Refuse (exit 3) if more are rejected.  [default: {_MOST_REJECTED}]",
     ),
     click.option(
         "--planner",
@@ -106,15 +111,17 @@ accepting = click.option(
 _outage = click.option(
     "--outage-seconds",
     type=float,
-    help="Stop (resumable) after this long without an answer.  [default: 300]",
+    help="Stop (resumable) after this long without an answer."
+    f"  [default: {defaults.OUTAGE_SECONDS:g}]",
 )
 _lag = click.option(
     "--lookup-lag",
     type=float,
-    help="Seconds for which a lookup may be out of date.  [default: 30; 0 for the sandbox]",
+    help="Seconds for which a lookup may be out of date."
+    f"  [default: {defaults.LOOKUP_LAG:g}; 0 for the sandbox]",
 )
 sending = _together(
-    click.option("--workers", type=int, help="Parallel requests.  [default: 8]"),
+    click.option("--workers", type=int, help=f"Parallel requests.  [default: {defaults.WORKERS}]"),
     click.option(
         "--pace",
         "per_second",
@@ -127,7 +134,8 @@ sending = _together(
     click.option(
         "--canary",
         type=int,
-        help="Create this many first, look them up and compare.  [default: 3 if live]",
+        help="Create this many first, look them up and compare."
+        f"  [default: {defaults.CANARY_IF_LIVE} if live]",
     ),
     click.option(
         "--stop-by",
@@ -135,7 +143,7 @@ sending = _together(
     ),
 )
 looking_up = _together(
-    click.option("--workers", type=int, help="Parallel lookups.  [default: 8]"),
+    click.option("--workers", type=int, help=f"Parallel lookups.  [default: {defaults.WORKERS}]"),
     click.option(
         "--pace",
         "per_second",
@@ -181,7 +189,7 @@ how_written = _together(
         type=click.Choice(["none", "first_line"]),
         help="Whether the file has a header.  [default: detected]",
     ),
-    click.option("--quote", help='Quote character, or none.  [default: "]'),
+    click.option("--quote", help=f"Quote character, or none.  [default: {defaults.QUOTE}]"),
     click.option("--escape", help="Escape character, such as a backslash.  [default: none]"),
     click.option(
         "--skip-lines", type=int, help="Skip this many lines before the header.  [default: 0]"

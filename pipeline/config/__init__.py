@@ -1,15 +1,17 @@
 """Settings from a config, options and the environment. Reports every fault at once, never a key.
 
-- `job.py`: the model of a config
-- `yaml_file.py`: reads YAML with the line of each key
+- `job.py`: the model of a config; `source_form.py` and `limits.py` are parts of it
+- `load.py`: reads a config; `yaml_file.py` reads YAML with the line of each key
 - `settings.py`: joins config and options
 - `places.py`: the folders of ledgers and runs
 - `target.py`: the destination and its key
 - `schema.py`: the JSON Schema of a config, and the template for suppliers
 """
 
-from pipeline.config.job import SANDBOX, ConfigFile, Job, load_config, stop_at
-from pipeline.config.places import DEMO_HOMES, HOME, REPORTS
+from pipeline.config.job import SANDBOX, Job
+from pipeline.config.limits import stop_at
+from pipeline.config.load import ConfigFile, load_config
+from pipeline.config.places import DEMO_HOMES
 from pipeline.config.schema import config_schema, template_columns, template_line
 from pipeline.config.settings import Settings
 from pipeline.config.target import (
@@ -22,6 +24,7 @@ from pipeline.config.target import (
     sandbox_target,
     target_from,
 )
+from pipeline.domain.defaults import HOME, REPORTS
 
 __all__ = [
     "DEMO_HOMES",

@@ -2,9 +2,9 @@
 
 from pathlib import Path, PurePosixPath
 
+from pipeline.domain.defaults import HOME
 from pipeline.errors import ConfigError
 
-HOME, REPORTS = ".pipeline", "reports"  #: the defaults, in the working folder
 DEMO_HOMES = ".demo"  #: in the reports folder: a home for each demo
 LEDGER = "ledger.sqlite"
 

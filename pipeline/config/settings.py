@@ -7,18 +7,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.config.job import (
-    SANDBOX,
-    ConfigFile,
-    KnownCustomers,
-    Limit,
-    Moment,
-    Reconciliation,
-    Region,
-    Source,
-)
-from pipeline.config.places import HOME, REPORTS, place_of, refuse_other_ledger, unused_ledger
+from pipeline.config.job import SANDBOX, KnownCustomers, LookupLag, Reconciliation, Region
+from pipeline.config.limits import CanarySize, Limit, Moment, OutageSeconds, PerSecond, Workers
+from pipeline.config.load import ConfigFile
+from pipeline.config.places import place_of, refuse_other_ledger, unused_ledger
+from pipeline.config.source_form import Source
 from pipeline.config.target import Naming
+from pipeline.domain import defaults
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.file_expectations import Control, Stream
 from pipeline.domain.file_issues import FileIssue
@@ -36,23 +31,20 @@ def _checked_issue(code: str) -> str:
     return code.upper()
 
 
-_LOOKUP_LAG = 30.0  #: seconds
-
-
 class Settings(BaseModel):
     """The settings of a run; each has a safe default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     destination: str = SANDBOX  #: "sandbox" for the one in this process, else the billing address
-    home: Path = Path(HOME)
-    reports: Path = Path(REPORTS)
+    home: Path = Path(defaults.HOME)
+    reports: Path = Path(defaults.REPORTS)
     config: ConfigFile | None = None
     source: Source = Source()
     mapping: Layout | None = None  #: None: the file writes the canonical names
     references: KnownCustomers = KnownCustomers()
     reconcile: Reconciliation = Reconciliation()
-    region: Region = "ZA"
+    region: Region = defaults.REGION
     stream: Stream | None = None
     control: Control | None = None
     expect: tuple[str, ...] = ()  #: control totals: records=2000, ZAR=1234567 (minor units)
@@ -63,17 +55,16 @@ class Settings(BaseModel):
     limit: Annotated[int, Field(ge=1)] | None = None  #: the most creates in this run
     #: which rows this run creates: an SQL condition on the file's columns
     where: Annotated[str, Field(min_length=1)] | None = None
-    workers: Annotated[int, Field(ge=1, le=64)] = 8
-    per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    outage_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    workers: Workers = defaults.WORKERS
+    per_second: PerSecond | None = None
+    outage_seconds: OutageSeconds = defaults.OUTAGE_SECONDS
     billing_errors: Literal["problem", "json"] = "problem"  #: what billing's own errors look like
-    #: None: 30 seconds, and 0 for the sandbox
-    lookup_lag: Annotated[float, Field(ge=0, le=3_600)] | None = None
+    lookup_lag: LookupLag | None = None  #: None: the default, and 0 for the sandbox
     max_creates: Annotated[int, Field(ge=0)] | None = None
-    max_rejected: Limit | None = None  #: None: 20%, from 50 records on
-    usual_refusals: float = 0.005
-    alarming_refusals: float = 0.30
-    canary: Annotated[int, Field(ge=0, le=1_000)] | None = None  #: None: 3 with a live key, else 0
+    max_rejected: Limit | None = None  #: None: the default share, if there are enough records
+    usual_refusals: float = defaults.USUAL_REFUSALS
+    alarming_refusals: float = defaults.ALARMING_REFUSALS
+    canary: CanarySize | None = None  #: None: the default with a live key, else 0
     stop_by: Moment | None = None
     planner: Annotated[str, Field(min_length=1, max_length=100)] = "unknown"
 
@@ -112,7 +103,7 @@ class Settings(BaseModel):
         """How long a lookup may be out of date; the sandbox in this process is never."""
         if self.lookup_lag is not None:
             return self.lookup_lag
-        return 0.0 if self.destination == SANDBOX else _LOOKUP_LAG
+        return 0.0 if self.destination == SANDBOX else defaults.LOOKUP_LAG
 
     @property
     def planning(self) -> PlanSettings:

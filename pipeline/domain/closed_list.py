@@ -15,3 +15,8 @@ class ClosedList(StrEnum):
         member._value_ = value
         member.sentence = sentence
         return member
+
+    @classmethod
+    def of(cls, value: str) -> Self:
+        """The member of a value."""
+        return next(member for member in cls if member.value == value)

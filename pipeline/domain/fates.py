@@ -31,10 +31,10 @@ def sends(actions: Mapping[Action, int] | Mapping[str, int]) -> int:
 class Fate(ClosedList):
     """Where a record ended: exactly one of these, and by it exactly one list."""
 
-    CREATED = "created", "billing holds it because of us"
+    CREATED = "created", "created by us, or found there after our request"
     CREATED_DIFFERENT = (
         "created_different",
-        "billing took it, and its echo differs from what was sent",
+        "created by us, and billing's answer differs from what we sent",
     )
     ALREADY_EXISTS_SAME = "already_exists_same", "was there before, with equal content"
     ALREADY_EXISTS_DIFFERENT = (
@@ -43,7 +43,7 @@ class Fate(ClosedList):
     )
     DUPLICATE_IN_FILE = "duplicate_in_file", "repeats an earlier row of this run"
     DUPLICATE_OF_REFERENCE = "duplicate_of_reference", "is another reference's customer"
-    NEEDS_REVIEW = "needs_review", "held for a person"
+    NEEDS_REVIEW = "needs_review", "held for review: a person has to decide"
     UNREADABLE = "unreadable", "could not be read as a record"
     INVALID = "invalid", "breaks a rule of the billing API"
     REFUSED = "refused", "billing refused it for good"
@@ -76,6 +76,11 @@ SUPERSEDED = "superseded"
 
 
 SUPERSEDED_MEANS = "settled by another row of the same external reference"
+
+
+def meaning_of(fate: str) -> str:
+    """The sentence of a fate, or of `superseded`."""
+    return SUPERSEDED_MEANS if fate == SUPERSEDED else Fate.of(fate).sentence
 
 
 #: Fates that a clean run does not have: any record with one of them makes the exit code 1.

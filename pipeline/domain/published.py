@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 Count = Annotated[int, Field(strict=True, ge=0)]  #: records, lines, bytes
 MinorUnits = Annotated[int, Field(strict=True)]  #: an amount or a sum; any size
@@ -30,3 +30,12 @@ class Published(BaseModel):
     def changed(self, **fields: object) -> Self:
         """A copy with other values in these fields, which are checked."""
         return self.model_validate({**dict(self), **fields})
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first fault of a document, such as "no 'runs'"."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(part for part in fault["loc"] if isinstance(part, str))
+    if not name:
+        return "no JSON object"
+    return f"no {name!r}" if fault["type"] == "missing" else f"a value of another type in {name!r}"

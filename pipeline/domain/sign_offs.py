@@ -9,9 +9,56 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, Self
+
+from pydantic import Field
+
+from pipeline.domain.manifest import SIGNATURES
+from pipeline.domain.published import Count, Published, Text
+from pipeline.domain.upgrades import Document, renamed, upgraded
 
 ROLES = ("planner", "approver", "reviewer")
+SIGNATURE_SCHEMA = 2  #: the version of a line of signatures.jsonl
 _FIRST = "0" * 64
+
+
+class Signature(Published):
+    """A line of `signatures.jsonl`."""
+
+    schema_version: Count = Field(default=SIGNATURE_SCHEMA, alias="schema")
+    role: Text
+    name: Text
+    at: Text = Field(description="ISO 8601")
+    note: Text | None = None
+    signed_digests: dict[str, Text] = Field(description="name of a file -> its SHA-256")
+    after: Text = Field(description="SHA-256 of the previous line; zeros for the first")
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        """Parse a line of any version; raise ValidationError if it has another shape."""
+        return cls.model_validate(upgraded(document, {1: _from_1}))
+
+
+def _from_1(document: Document) -> Document:
+    return renamed(document, {"beneath": "signed_digests"})
+
+
+class Acceptance(Published):
+    """A line of `accepted.jsonl`: a person accepted an issue of the files."""
+
+    code: Text
+    who: Text
+    at: Text = Field(description="ISO 8601")
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        """Parse a line; raise ValidationError if it has another shape."""
+        return cls.model_validate(document)
+
+
+def first_acceptances(lines: Sequence[Acceptance]) -> dict[str, str]:
+    """Code of an issue -> who accepted it first."""
+    return {one.code: one.who for one in reversed(lines)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +73,7 @@ class SignOff:
     changed: tuple[str, ...] = ()  #: files that changed after the sign-off
 
     @property
-    def state(self) -> str:
+    def state(self) -> Literal["open", "stale", "stands"]:
         """`open`, `stale` or `stands`."""
         return "open" if self.name is None else "stale" if self.changed else "stands"
 
@@ -48,15 +95,11 @@ def signature(
 ) -> str:
     """The next line after the lines `before`; `files`: name -> SHA-256 of the evidence."""
     after = hashlib.sha256(before[-1].encode()).hexdigest() if before else _FIRST
-    line = {
-        "role": role,
-        "name": name,
-        "at": at,
-        "note": note,
-        "beneath": dict(files),
-        "after": after,
-    }
-    return json.dumps(line)  # in ASCII, so that a name or a note cannot contain a line end
+    line = Signature(
+        role=role, name=name, at=at, note=note, signed_digests=dict(files), after=after
+    )
+    # In ASCII, so that a name or a note cannot contain a line end.
+    return json.dumps(line.to_json())
 
 
 def signed(lines: Sequence[str], now: Mapping[str, str]) -> list[SignOff]:
@@ -67,24 +110,15 @@ def signed(lines: Sequence[str], now: Mapping[str, str]) -> list[SignOff]:
     newest: dict[tuple[str, str], SignOff] = {}
     after, broken = _FIRST, False
     for line in lines:
-        entry = json.loads(line)
-        broken = broken or entry["after"] != after
+        entry = Signature.of(json.loads(line))
+        broken = broken or entry.after != after
         after = hashlib.sha256(line.encode()).hexdigest()
+        covered, is_reviewer = entry.signed_digests, entry.role == "reviewer"
         # A reviewer signs for all evidence, so a later file is a change; others sign for the plan.
-        current = (
-            now
-            if entry["role"] == "reviewer"
-            else {name: now[name] for name in entry["beneath"] if name in now}
-        )
-        changed = (("signatures.jsonl",) if broken else ()) + _changed(entry["beneath"], current)
-        who = entry["name"] if entry["role"] == "reviewer" else ""
-        newest[entry["role"], who] = SignOff(
-            entry["role"],
-            entry["name"],
-            entry["at"],
-            entry["note"],
-            digest(entry["beneath"]),
-            changed,
+        current = now if is_reviewer else {name: now[name] for name in covered if name in now}
+        changed = ((SIGNATURES,) if broken else ()) + _changed(covered, current)
+        newest[entry.role, entry.name if is_reviewer else ""] = SignOff(
+            entry.role, entry.name, entry.at, entry.note, digest(covered), changed
         )
     of_roles = {role: [one for (of, _), one in newest.items() if of == role] for role in ROLES}
     return [one for role in ROLES for one in of_roles[role] or [SignOff(role)]]

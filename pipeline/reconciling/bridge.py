@@ -95,9 +95,9 @@ _FOUND_STEPS = {
     Discrepancy.REFUSED_FOUND.value: "refused according to our ledger, found in billing",
     Discrepancy.UNDETERMINED.value: "expected, and no lookup shows whether billing holds it",
     "another_currency": "held in another currency: ours out, theirs in",
-    "tolerated": "differences that the job lets pass",
-    "there_before": "there before us, with other content (held)",
-    "known_before": "there before us: the files of known customers name them",
+    "tolerated": "differences that the job tolerates",
+    "existed_before": "existed before us, with other content (held)",
+    "known_before": "existed before us: the files of known customers name them",
 }
 
 

@@ -69,7 +69,7 @@ SELECT
         -- or its origin is unknown.
         WHEN elsewhere.state = 'ours' THEN 'created_by_another_run'
         WHEN elsewhere.state IN ('unknown', 'given_up', 'never_created') THEN 'in_doubt_and_found'
-        WHEN role = 'held' OR elsewhere.state = 'conflict' THEN 'there_before'
+        WHEN role = 'held' OR elsewhere.state = 'conflict' THEN 'existed_before'
         WHEN elsewhere.state = 'pre_existing' THEN 'known_before'
         -- A file of known customers is no explanation: it may be an export of these very customers.
         WHEN role = 'refused' THEN 'refused_and_found'

@@ -17,7 +17,7 @@ _OUT_OF_BALANCE = (
     Discrepancy.TWICE,
     Discrepancy.BALANCE,
 )
-_NOT_BY_LOOK_UP = {
+_NOT_BY_LOOKUPS = {
     Discrepancy.UNKNOWN: "lookups ask only for customers that we sent",
     Discrepancy.TWICE: "a lookup returns one customer",
     Discrepancy.ANOTHER_RUN: "only our own customers are looked up",
@@ -72,7 +72,7 @@ class Verdict:
 
 
 def judge(
-    found: Found, *, by_look_up: bool, has_tolerances: bool, sampled: Sampled | None = None
+    found: Found, *, by_lookups: bool, has_tolerances: bool, sampled: Sampled | None = None
 ) -> Verdict:
     """The verdict on the findings."""
     kinds = {kind: found.kinds[kind] for kind in Discrepancy if found.kinds.get(kind)}
@@ -84,13 +84,13 @@ def judge(
     others = [
         *_counts({Discrepancy.FIELD: fields}, (Discrepancy.FIELD,)),
         *_counts(kinds, (Discrepancy.DOUBT, Discrepancy.DOUBT_FOUND, Discrepancy.UNDETERMINED)),
-        *_of(found.held, "held that were there before us with other content"),
+        *_of(found.held, "held that existed before us with other content"),
         *_of(found.left_out, "run left out" if found.left_out == 1 else "runs left out"),
     ]
     explained = ", ".join(_explained(kinds, found.moved))
     also = f"; {explained}, which is explained" if explained else ""
     if found.reasoned:
-        also += f"; what does not come out has a reason ({', '.join(found.reasoned)})"
+        also += f"; totals that differ have a reason ({', '.join(found.reasoned)})"
     part = "" if sampled is None else f" ({_sample(sampled)})"
     listed = ", ".join([*money, *others])
     if found.faults:
@@ -104,33 +104,33 @@ def judge(
         "within the job's tolerances" if has_tolerances else "record by record and to the cent"
     )
     if found.not_compared:
-        exactly += f" (its side states no {_shortly(found.not_compared)})"
+        exactly += f" (billing's side states no {_shortly(found.not_compared)})"
     if found.known:
-        exactly += f"; {grouped_digits(found.known)} that were there before us are not compared"
+        exactly += f"; {grouped_digits(found.known)} that existed before us are not compared"
     if sampled is not None:
         return Verdict(
             f"In balance as far as a sample shows: {_sample(sampled)}, {exactly}{also}.", True, 0
         )
-    whole = "every customer that was looked up" if by_look_up else "billing"
-    rest = f"{also.removeprefix('; ')}; for the rest " if also else ""
-    return Verdict(f"In balance: {rest}{whole} is what we meant, {exactly}.", True, 0)
+    whole = "every customer that was looked up" if by_lookups else "every customer"
+    rest = f"{also.removeprefix('; ')}; apart from that " if also else ""
+    return Verdict(f"In balance: {rest}{whole} agrees with billing, {exactly}.", True, 0)
 
 
 def not_determinable(
-    *, by_look_up: bool, has_times: bool, unreadable_times: int = 0
+    *, by_lookups: bool, has_times: bool, unreadable_times: int = 0
 ) -> dict[str, str]:
     """Kind -> why billing's side cannot show it; the report states that instead of "none"."""
-    if by_look_up:
-        return {kind.value: why for kind, why in _NOT_BY_LOOK_UP.items()}
+    if by_lookups:
+        return {kind.value: why for kind, why in _NOT_BY_LOOKUPS.items()}
     unread = (
-        f"{grouped_digits(unreadable_times)} times of change cannot be read, say no offset from"
-        " UTC, or lie in days to come"
+        f"{grouped_digits(unreadable_times)} times of change are unreadable, lack an offset from"
+        " UTC, or are in the future"
     )
     if not has_times:
         why = unread if unreadable_times else "the export has no time of change"
-        return {Discrepancy.CHANGED.value: f"{why}, so what moved since only differs"}
+        return {Discrepancy.CHANGED.value: f"{why}, so later changes count as differences"}
     if unreadable_times:
-        return {Discrepancy.CHANGED.value: f"{unread}, so what moved since only differs there"}
+        return {Discrepancy.CHANGED.value: f"{unread}, so later changes count as differences there"}
     return {}
 
 

@@ -2,8 +2,9 @@
 
 `find_fates` gives every record one fate; `summarize` counts and sums the fates.
 
-`current_fates.py`                       the present fate of each record, over all runs
+`current_fates/`                         the present fate of each record, over all runs
 `fates.py`, `summary.py`, `money.py`     counts and sums of one run
+`verdict.py`                             what they come to: a sentence, an exit code
 `plan_summary.py`, `throughput.py`       what a plan would do; how fast a run was
 `examples.py`, `open_items.py`           example rows of a reason; the age of open records
 `earlier_runs.py`                        requests that earlier runs left in doubt
@@ -12,10 +13,11 @@
 `period.py`                              a span of time, each record counted once
 `headline.py`, `report_status.py`        the first lines of a report and its status
 `context.py`                             what a report shows in addition to the summary
-`html/`, `workbook.py`                   the HTML pages; the same content as sheets
+`html/`, `workbook/`                     the HTML pages; the same content as sheets
 """
 
-from pipeline.reporting.context import ReportContext
+from pipeline.domain.summary_parts import LeftInDoubt
+from pipeline.reporting.context import Duplicate, FateChange, OpenRow, ReportContext
 from pipeline.reporting.current_fates import (
     ORIGINS,
     RECORDS,
@@ -24,11 +26,11 @@ from pipeline.reporting.current_fates import (
     Current,
     End,
     add_run,
-    became,
-    came_back,
+    changes,
+    resubmitted,
     settled_by_ledger,
 )
-from pipeline.reporting.earlier_runs import EarlierRuns, LeftInDoubt
+from pipeline.reporting.earlier_runs import EarlierRuns
 from pipeline.reporting.examples import with_examples, without_examples
 from pipeline.reporting.fates import differences, find_fates, identities
 from pipeline.reporting.headline import reasons_of
@@ -41,19 +43,21 @@ from pipeline.reporting.html import (
     render_unfinished,
 )
 from pipeline.reporting.open_items import OPEN_FATES, ages, days_between
-from pipeline.reporting.period import add_up_once, read_once, verdict_on_period
+from pipeline.reporting.period import RunTotals, add_up_once, read_once, verdict_on_period
 from pipeline.reporting.redacted import (
     DIFFERENCES,
     differences_shown,
+    masked_filter,
     redact_list,
     shapes,
     shown_as,
     without_literals,
 )
-from pipeline.reporting.report_status import reservations, since_then, stopped_by
+from pipeline.reporting.report_status import reservations, since_then
 from pipeline.reporting.result_lists import listed
-from pipeline.reporting.summary import Facts, Report, summarize
-from pipeline.reporting.throughput import pace
+from pipeline.reporting.summary import Report, RunOutcome, StopCause, summarize
+from pipeline.reporting.throughput import throughput
+from pipeline.reporting.verdict import stopped_by
 from pipeline.reporting.workbook import Table, period_tables, reconciliation_tables, run_tables
 
 __all__ = [
@@ -64,18 +68,22 @@ __all__ = [
     "RETURNS",
     "ROWS",
     "Current",
+    "Duplicate",
     "EarlierRuns",
     "End",
-    "Facts",
+    "FateChange",
     "LeftInDoubt",
+    "OpenRow",
     "Report",
     "ReportContext",
+    "RunOutcome",
+    "RunTotals",
+    "StopCause",
     "Table",
     "add_run",
     "add_up_once",
     "ages",
-    "became",
-    "came_back",
+    "changes",
     "count_differing",
     "days_between",
     "differences",
@@ -83,8 +91,8 @@ __all__ = [
     "find_fates",
     "identities",
     "listed",
+    "masked_filter",
     "our_own_words",
-    "pace",
     "period_tables",
     "read_once",
     "reasons_of",
@@ -95,6 +103,7 @@ __all__ = [
     "render_run",
     "render_unfinished",
     "reservations",
+    "resubmitted",
     "run_tables",
     "settled_by_ledger",
     "shapes",
@@ -102,6 +111,7 @@ __all__ = [
     "since_then",
     "stopped_by",
     "summarize",
+    "throughput",
     "verdict_on_period",
     "with_differing",
     "with_examples",

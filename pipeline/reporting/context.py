@@ -1,10 +1,48 @@
 """What a report shows in addition to the run's summary: later findings and sign-offs."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from pipeline.domain.period_report import OpenItem
+from pipeline.domain.reconciliation import Reconciliation, ReconciliationOutcome
 from pipeline.domain.redaction import Pii
+from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.sign_offs import ROLES, SignOff
+from pipeline.domain.summary_parts import ReasonCount
+
+
+@dataclass(frozen=True, slots=True)
+class FateChange:
+    """Records of a run whose fate another run changed."""
+
+    before: str
+    after: str
+    run_id: str  #: the other run
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """One open record."""
+
+    row_id: str
+    run_id: str
+    person: str | None  #: a token
+    fate: str
+    reasons: Sequence[str]
+    since: str  #: ISO 8601
+    days: int
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A row that repeats another row or matches a known customer."""
+
+    row_id: str
+    fate: str
+    same_as: str | None  #: a row, or the token of a known customer
+    reasons: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,25 +51,21 @@ class ReportContext:
 
     pii: Pii = Pii.MASKED
     #: The reasons of the summary, with the examples that may be shown.
-    reasons: list[dict[str, Any]] = field(default_factory=list)
+    reasons: Sequence[ReasonCount] = ()
     #: The summary of the newest reconciliation that includes this run.
-    reconciliation: dict[str, Any] | None = None
-    #: Every reconciliation of the run: id, time, method, exit code, verdict.
-    reconciliations: list[dict[str, Any]] = field(default_factory=list)
+    reconciliation: Reconciliation | None = None
+    #: Every reconciliation of the run, the newest first.
+    reconciliations: Sequence[ReconciliationOutcome] = ()
     #: The first differences, see `redacted.DIFFERENCES`.
-    differences: list[dict[str, Any]] = field(default_factory=list)
+    differences: Sequence[Mapping[str, str | None]] = ()
     differences_in_all: int = 0
-    #: The first duplicates: row_id, fate, same_as, reasons.
-    duplicates: list[dict[str, str | None]] = field(default_factory=list)
-    overall: dict[str, int] = field(default_factory=dict)  #: current fate -> records of the run
-    #: What later runs changed: then, now, run_id, records.
-    became: list[dict[str, Any]] = field(default_factory=list)
-    #: Unreadable folders of other runs, one line each.
-    damaged_runs: list[str] = field(default_factory=list)
-    open_items: list[dict[str, Any]] = field(default_factory=list)  #: see `open_items.ages`
-    #: The oldest open rows: row_id, run_id, person, fate, reasons, since, days, runs.
-    oldest: list[dict[str, Any]] = field(default_factory=list)
-    signed: list[SignOff] = field(default_factory=list)
+    duplicates: Sequence[Duplicate] = ()  #: the first ones
+    overall: Mapping[str, int] = field(default_factory=dict)  #: current fate -> records of the run
+    changes: Sequence[FateChange] = ()  #: by other runs
+    damaged_runs: Sequence[str] = ()  #: unreadable folders of other runs, one line each
+    open_items: Sequence[OpenItem] = ()
+    oldest: Sequence[OpenRow] = ()  #: the oldest open rows
+    signed: Sequence[SignOff] = ()
     as_of: str = ""  #: the time (ISO 8601) for which open records and current fates are shown
     evidence: str = ""  #: the digest of everything that a sign-off covers
     places: str = ""  #: options that a command needs to find this run
@@ -39,11 +73,9 @@ class ReportContext:
     workbook: bool = False  #: whether report.xlsx exists beside the page
 
 
-def planned_by(content: dict[str, Any]) -> list[SignOff]:
+def planned_by(summary: RunSummary) -> list[SignOff]:
     """The sign-offs that the summary alone shows: the planner's."""
     return [
-        SignOff(role, content["planner"], content["planned_at"])
-        if role == "planner"
-        else SignOff(role)
+        SignOff(role, summary.planner, summary.planned_at) if role == "planner" else SignOff(role)
         for role in ROLES
     ]

@@ -1,31 +1,31 @@
 """The first rows of each reason, with the cell that caused it, as far as a report may show it."""
 
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import duckdb
 
 from pipeline.domain.causes import Cause
 from pipeline.domain.sql import CELLS, cells_in, columns_of, identifier
+from pipeline.domain.summary_parts import Example, ReasonCount
 
 _LONGEST = 60  #: characters of a text that are shown
 
 
 def with_examples(
     workbench: duckdb.DuckDBPyConnection,
-    reasons: list[dict[str, Any]],
+    reasons: Sequence[ReasonCount],
     show: Callable[[str | None], str | None],
     person: Callable[[str], str | None],
-) -> list[dict[str, Any]]:
-    """Each reason with `shown`: row_id, person and given of each example.
+) -> tuple[ReasonCount, ...]:
+    """Each reason with `shown`: its examples in more detail.
 
     `show` and `person` decide how much of a text is visible. Reads `cells` and the view `fates`.
     """
     if not reasons:
-        return []  # DuckDB needs seconds to plan a query over thousands of columns
+        return ()  # DuckDB needs seconds to plan a query over thousands of columns
     known = columns_of(workbench, CELLS)
-    rows = sorted({row_id for reason in reasons for row_id in reason["examples"]})
-    columns = sorted({column for reason in reasons if (column := _column(reason["reason"], known))})
+    rows = sorted({row_id for reason in reasons for row_id in reason.examples})
+    columns = sorted({column for reason in reasons if (column := _column(reason.reason, known))})
     cells_of_rows = {
         row[0]: dict(zip(("reference", *columns), row[1:], strict=True))
         for row in workbench.execute(
@@ -34,41 +34,43 @@ def with_examples(
             {"rows": rows},
         ).fetchall()
     }
-    return [
-        {
-            **reason,
-            "shown": [
-                _shown(row, reason, cells_of_rows, known, show, person)
-                for row in reason["examples"]
-            ],
-        }
+    return tuple(
+        reason.changed(
+            shown=tuple(
+                _shown(
+                    row_id,
+                    cells_of_rows.get(row_id, {}),
+                    _column(reason.reason, known),
+                    show,
+                    person,
+                )
+                for row_id in reason.examples
+            )
+        )
         for reason in reasons
-    ]
+    )
 
 
-def without_examples(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_examples(reasons: Sequence[ReasonCount]) -> tuple[ReasonCount, ...]:
     """Each reason with only the row ids of its examples, if nothing more is known."""
-    rows = [
-        [{"row_id": row, "person": None, "given": None} for row in reason["examples"]]
+    return tuple(
+        reason.changed(shown=tuple(Example(row_id=row_id) for row_id in reason.examples))
         for reason in reasons
-    ]
-    return [{**reason, "shown": shown} for reason, shown in zip(reasons, rows, strict=True)]
+    )
 
 
 def _shown(
     row_id: str,
-    reason: dict[str, Any],
-    cells_of_rows: dict[str, dict[str, Any]],
-    known: Collection[str],
+    cells: Mapping[str, str | None],
+    column: str | None,
     show: Callable[[str | None], str | None],
     person: Callable[[str], str | None],
-) -> dict[str, str | None]:
-    cells = cells_of_rows.get(row_id, {})
-    column, reference = _column(reason["reason"], known), cells.get("reference")
+) -> Example:
+    reference = cells.get("reference")
     text = show(cells.get(column)) if column else None
     if text is not None and len(text) > _LONGEST:
         text = text[:_LONGEST] + "…"
-    return {"row_id": row_id, "person": person(reference) if reference else None, "given": text}
+    return Example(row_id=row_id, person=person(reference) if reference else None, given=text)
 
 
 def _column(code: str, known: Collection[str]) -> str | None:

@@ -1,14 +1,14 @@
 """The first figures of a report, for page and terminal: records and money by list."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, exponents, grouped_digits
-from pipeline.domain.fates import LISTS, Fate
-from pipeline.reporting.money import KINDS, Sides, sides_of
-from pipeline.reporting.summary import deferred
+from pipeline.domain.fates import LISTS, Action, Fate
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.summary_parts import BalanceKinds, Estimate, RecordGroup, Sides
+from pipeline.reporting.money import sides_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,61 +17,60 @@ class Account:
 
     title: str
     list_name: str
-    balances: dict[str, int]  #: kind -> records
-    sums: list[tuple[str, int, int]]  #: currency, debits, credits; usable currencies first
-
-    @property
-    def records(self) -> int:
-        """All of its records."""
-        return sum(self.balances.values())
+    records: int
+    balances: BalanceKinds
+    sums: Mapping[str, Sides]  #: currency -> sums; usable currencies first
 
 
 #: An earlier request for their reference is in doubt, so this run never sent their amounts.
 WAITING = "waiting, never sent"
+LATER = "left for a later batch"
 
 
-def accounts(content: Mapping[str, Any]) -> list[Account]:
+def accounts(summary: RunSummary) -> list[Account]:
     """All records read in groups; created, held and rejected always, others if not empty."""
-    wanted, is_planned = content["by_action"], content["status"] == "planned"
-    later = _account("left for a later wave", "unprocessed", wanted["defer"])
+    wanted = summary.by_action
+    later, waiting = wanted[Action.DEFER], summary.waiting
     first = (
-        _account("would be created", "unprocessed", wanted["create"])
-        if is_planned
-        else _of_list("created", "created", content)
+        _account("would be created", "unprocessed", wanted[Action.CREATE])
+        if summary.is_planned
+        else _of_list("created", summary)
     )
-    always = [first, _of_list("held", "held", content), _of_list("rejected", "rejected", content)]
+    always = [first, _of_list("held", summary), _of_list("rejected", summary)]
+    in_doubt = _without(_of_fate("in doubt", "in_doubt", Fate.IN_DOUBT, summary), waiting)
     rest = [
-        _without(_of_fates("in doubt", "in_doubt", (Fate.IN_DOUBT,), content), content["waiting"]),
-        _account(WAITING, "in_doubt", content["waiting"]),
-        _of_fates("given up", "in_doubt", (Fate.GIVEN_UP,), content),
-        later,
-        _of_list("skipped", "skipped", content),
+        in_doubt,
+        _account(WAITING, "in_doubt", waiting),
+        _of_fate("given up", "in_doubt", Fate.GIVEN_UP, summary),
+        _account(LATER, "unprocessed", later),
+        _of_list("skipped", summary),
     ]
-    if not is_planned:
-        rest.insert(1, _without(_of_list("not attempted", "unprocessed", content), wanted["defer"]))
+    if not summary.is_planned:
+        unsent = _of_fate("not attempted", "unprocessed", Fate.NOT_ATTEMPTED, summary)
+        rest.insert(1, _without(unsent, later))
     return [*always, *(account for account in rest if account.records)]
 
 
-def all_balances(content: Mapping[str, Any]) -> dict[str, int]:
-    """Kind -> records read."""
-    return {kind: sum(by_kind[kind] for by_kind in content["balances"].values()) for kind in KINDS}
-
-
-def not_attempted(content: Mapping[str, Any]) -> int:
-    """Planned records that this run did not send; records of a later wave do not count."""
-    return int(content["fates"]["not_attempted"]) - deferred(content)
+def all_balances(summary: RunSummary) -> BalanceKinds:
+    """The records read, by kind of balance."""
+    return sum(summary.balances.values(), BalanceKinds())
 
 
 #: How long billing keeps the first answer to a key.
 KEY_LIFE_SECONDS = 24 * 3600
 
 
-def how_long(estimate: Mapping[str, Any]) -> str:
+def rate(number: float) -> str:
+    """A rate, or seconds, in three digits at least: 0.123, 12.3, 1,234."""
+    return f"{number:.3g}" if abs(number) < 100 else grouped_digits(round(number))
+
+
+def how_long(estimate: Estimate) -> str:
     """How long the creates take: `at 20 a second about 56 s`."""
-    if estimate["seconds"] is None:
+    if estimate.seconds is None or estimate.per_second is None:
         return "as fast as billing answers"
-    at_rate = f"at {estimate['per_second']:g} a second about {duration(estimate['seconds'])}"
-    if estimate["seconds"] < KEY_LIFE_SECONDS:
+    at_rate = f"at {rate(estimate.per_second)} a second about {duration(estimate.seconds)}"
+    if estimate.seconds < KEY_LIFE_SECONDS:
         return at_rate
     return (
         f"{at_rate}, longer than an idempotency key is valid (24 h): billing sees each key only when its "
@@ -104,7 +103,7 @@ _FACTS = {
 }
 
 
-def written(how: Mapping[str, str]) -> str:
+def dialect_in_words(how: Mapping[str, str]) -> str:
     """The format of an input and what was detected: `semicolons, utf-8, lines end with LF`."""
     facts = []
     if "sheet" in how:
@@ -141,9 +140,9 @@ def sentence_of(code: str) -> str:
 _MOST_REASONS = 6  #: of a list, on one line
 
 
-def reasons_of(content: Mapping[str, Any], name: str) -> dict[str, int]:
+def reasons_of(summary: RunSummary, list_name: str) -> dict[str, int]:
     """Reason -> records of one list, most frequent first; a record may have several reasons."""
-    found = {one["reason"]: one.get("by_list", {}).get(name, 0) for one in content["reasons"]}
+    found = {one.reason: one.by_list.get(list_name, 0) for one in summary.reasons}
     return dict(
         sorted(
             ((reason, rows) for reason, rows in found.items() if rows), key=lambda pair: -pair[1]
@@ -176,43 +175,42 @@ def currency_label(currency: str) -> str:
     return {NO_CURRENCY: "no currency", NO_CODE: "no ISO 4217 code"}.get(currency, currency)
 
 
-def _of_list(title: str, name: str, content: Mapping[str, Any]) -> Account:
-    return _of_fates(title, name, LISTS[name], content)
+def _of_list(name: str, summary: RunSummary) -> Account:
+    return _of_fates(name, name, LISTS[name], summary)
 
 
-def _of_fates(
-    title: str, name: str, fates: tuple[Fate, ...], content: Mapping[str, Any]
-) -> Account:
-    balances = {kind: sum(content["balances"][fate][kind] for fate in fates) for kind in KINDS}
+def _of_fate(title: str, list_name: str, fate: Fate, summary: RunSummary) -> Account:
+    return _of_fates(title, list_name, (fate,), summary)
+
+
+def _of_fates(title: str, list_name: str, fates: tuple[Fate, ...], summary: RunSummary) -> Account:
+    none = BalanceKinds()
     return Account(
-        title, name, balances, _lines(sides_of(fates, content["debits"], content["credits"]))
+        title,
+        list_name,
+        records=sum(summary.fates[fate] for fate in fates),
+        balances=sum((summary.balances.get(fate, none) for fate in fates), none),
+        sums=_usable_first(sides_of(fates, summary.debits, summary.credits)),
     )
 
 
-def _account(title: str, name: str, wanted: Mapping[str, Any]) -> Account:
-    return Account(title, name, dict(wanted["balances"]), _lines(wanted["sums"]))
+def _account(title: str, list_name: str, group: RecordGroup) -> Account:
+    return Account(title, list_name, group.records, group.balances, _usable_first(group.sums))
 
 
-def _without(account: Account, part: Mapping[str, Any]) -> Account:
-    """An account without the records of one action in the same list."""
-    sums = {
-        currency: {"debits": debits, "credits": credits}
-        for currency, debits, credits in account.sums
+def _without(account: Account, part: RecordGroup) -> Account:
+    """An account without some of its records."""
+    left = {
+        currency: account.sums.get(currency, Sides()) - part.sums.get(currency, Sides())
+        for currency in {**account.sums, **part.sums}
     }
-    for currency, taken in part["sums"].items():
-        whole = sums.get(currency, {})
-        sums[currency] = {side: whole.get(side, 0) - amount for side, amount in taken.items()}
-    balances = {
-        kind: records - part["balances"][kind] for kind, records in account.balances.items()
-    }
-    return Account(
-        account.title,
-        account.list_name,
-        balances,
-        _lines({currency: sides for currency, sides in sums.items() if any(sides.values())}),
+    return replace(
+        account,
+        records=account.records - part.records,
+        balances=account.balances - part.balances,
+        sums=_usable_first({code: sides for code, sides in left.items() if sides != Sides()}),
     )
 
 
-def _lines(sums: Sides) -> list[tuple[str, int, int]]:
-    lines = [(currency, sides["debits"], sides["credits"]) for currency, sides in sums.items()]
-    return sorted(lines, key=lambda line: (not has_minor_unit(line[0]), line[0]))
+def _usable_first(sums: Mapping[str, Sides]) -> dict[str, Sides]:
+    return dict(sorted(sums.items(), key=lambda one: (not has_minor_unit(one[0]), one[0])))

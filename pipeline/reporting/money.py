@@ -1,14 +1,20 @@
 """Sums of balances by fate and list, debits and credits apart, and the unreadable amounts."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import duckdb
 
 from pipeline.domain.fates import LISTS, Fate
+from pipeline.domain.summary_parts import (
+    AmountAtStake,
+    BalanceKinds,
+    BridgeFigure,
+    BridgeStep,
+    Sides,
+)
 
 #: Every record has exactly one of these kinds, by its balance.
-KINDS = ("debit", "credit", "zero", "absent", "unusable")
+KINDS = tuple(BalanceKinds.model_fields)
 
 #: The kind of a row of the table `fates`. The content of an unreadable record is unknown, so its
 #: balance is not absent.
@@ -26,11 +32,10 @@ KIND_OF_ROW = """
 _NOT_CREATED = ("rejected", "held", "in_doubt", "unprocessed")
 
 Sums = dict[str, dict[str, int]]  #: currency -> fate -> minor units
-Sides = dict[str, dict[str, int]]  #: currency -> "debits", "credits" -> minor units
 
 
-def balances(workbench: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
-    """Fate -> kind -> records; zero is a stated balance, absent is not."""
+def balances(workbench: duckdb.DuckDBPyConnection) -> dict[str, BalanceKinds]:
+    """Fate -> records by kind; zero is a stated balance, absent is not."""
     counted = {fate.value: dict.fromkeys(KINDS, 0) for fate in Fate}
     rows = workbench.execute(
         f"SELECT fate, {KIND_OF_ROW} AS kind, count(*) FROM fates GROUP BY ALL"
@@ -38,14 +43,12 @@ def balances(workbench: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
     for fate, kind, records in rows:
         if fate is not None:  # a lost record fails the accounting checks
             counted[fate][kind] = records
-    return counted
+    return {fate: BalanceKinds(**kinds) for fate, kinds in counted.items()}
 
 
-def unreadable_amounts(balances: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+def unreadable_amounts(balances: Mapping[str, BalanceKinds]) -> dict[str, int]:
     """Fate -> records with a possibly unreadable amount; they are in no sum."""
-    return {
-        fate: kinds["unusable"] for fate, kinds in sorted(balances.items()) if kinds["unusable"]
-    }
+    return {fate: kinds.unusable for fate, kinds in sorted(balances.items()) if kinds.unusable}
 
 
 def sums(workbench: duckdb.DuckDBPyConnection, which: str) -> Sums:
@@ -73,29 +76,29 @@ def net(debits: Sums, credits: Sums) -> Sums:
 
 
 def at_stake(
-    balances: Mapping[str, Mapping[str, int]], debits: Sums, credits: Sums
-) -> dict[str, dict[str, Any]]:
+    balances: Mapping[str, BalanceKinds], debits: Sums, credits: Sums
+) -> dict[str, AmountAtStake]:
     """List -> its records, the unreadable amounts, and the sums of the others."""
     return {
-        name: {
-            "records": sum(sum(balances[fate].values()) for fate in LISTS[name]),
-            "unusable": sum(balances[fate]["unusable"] for fate in LISTS[name]),
-            "sums": sides_of(LISTS[name], debits, credits),
-        }
+        name: AmountAtStake(
+            records=sum(balances[fate].records for fate in LISTS[name]),
+            unusable=sum(balances[fate].unusable for fate in LISTS[name]),
+            sums=sides_of(LISTS[name], debits, credits),
+        )
         for name in _NOT_CREATED
     }
 
 
-def sides_of(fates: tuple[Fate, ...], debits: Sums, credits: Sums) -> Sides:
+def sides_of(fates: tuple[Fate, ...], debits: Sums, credits: Sums) -> dict[str, Sides]:
     """Sums of some fates by currency; currencies without an amount are left out."""
     sides = {
-        currency: {
-            "debits": sum(by_fate.get(fate, 0) for fate in fates),
-            "credits": sum(credits[currency].get(fate, 0) for fate in fates),
-        }
+        currency: Sides(
+            debits=sum(by_fate.get(fate, 0) for fate in fates),
+            credits=sum(credits[currency].get(fate, 0) for fate in fates),
+        )
         for currency, by_fate in debits.items()
     }
-    return {currency: both for currency, both in sides.items() if any(both.values())}
+    return {currency: both for currency, both in sides.items() if both.debits or both.credits}
 
 
 #: Fates whose customers are in billing, as far as this run knows.
@@ -106,7 +109,7 @@ def own_bridge(
     records: Mapping[str, Mapping[str, int]],
     ended: Mapping[str, Mapping[str, int]],
     read: Mapping[str, int],
-) -> list[dict[str, Any]]:
+) -> tuple[BridgeStep, ...]:
     """The bridge from the source to billing: records and minor units per currency in each step.
 
     `records`, `ended`: currency -> fate; `read`: currency -> minor units, summed on the input. The
@@ -114,18 +117,20 @@ def own_bridge(
     """
     currencies = sorted({*records, *read})
 
-    def figures(fates: tuple[Fate, ...], sign: int) -> dict[str, dict[str, int]]:
+    def figures(fates: tuple[Fate, ...], sign: int) -> dict[str, BridgeFigure]:
         found = {
-            currency: {
-                "records": sign * sum(records.get(currency, {}).get(fate, 0) for fate in fates),
-                "sum": sign * sum(ended.get(currency, {}).get(fate, 0) for fate in fates),
-            }
+            currency: BridgeFigure(
+                records=sign * sum(records.get(currency, {}).get(fate, 0) for fate in fates),
+                sum=sign * sum(ended.get(currency, {}).get(fate, 0) for fate in fates),
+            )
             for currency in currencies
         }
-        return {currency: both for currency, both in found.items() if any(both.values())}
+        return {code: figure for code, figure in found.items() if figure.records or figure.sum}
 
     whole = {
-        currency: {"records": sum(records.get(currency, {}).values()), "sum": read.get(currency, 0)}
+        currency: BridgeFigure(
+            records=sum(records.get(currency, {}).values()), sum=read.get(currency, 0)
+        )
         for currency in currencies
     }
     steps = [_step("read", "read from the source", whole, is_total=True)]
@@ -135,25 +140,19 @@ def own_bridge(
         if fate not in IN_BILLING and (taken := figures((fate,), -1))
     ]
     lost = {
-        currency: {
-            "records": 0,
-            "sum": sum(ended.get(currency, {}).values()) - read.get(currency, 0),
-        }
+        currency: BridgeFigure(records=0, sum=difference)
         for currency in currencies
-        if sum(ended.get(currency, {}).values()) != read.get(currency, 0)
+        if (difference := sum(ended.get(currency, {}).values()) - read.get(currency, 0))
     }
     steps += [_step("residual", "explained by no fate", lost)] if lost else []
-    return [*steps, _step("expected", "expected in billing", figures(IN_BILLING, 1), is_total=True)]
+    steps += [_step("expected", "expected in billing", figures(IN_BILLING, 1), is_total=True)]
+    return tuple(steps)
 
 
 def _step(
-    name: str, sentence: str, figures: dict[str, dict[str, int]], *, is_total: bool = False
-) -> dict[str, Any]:
-    records = sum(both["records"] for both in figures.values())
-    return {
-        "step": name,
-        "sentence": sentence,
-        "is_total": is_total,
-        "records": records,
-        "figures": figures,
-    }
+    name: str, sentence: str, figures: dict[str, BridgeFigure], *, is_total: bool = False
+) -> BridgeStep:
+    records = sum(figure.records or 0 for figure in figures.values())
+    return BridgeStep(
+        step=name, sentence=sentence, is_total=is_total, records=records, figures=figures
+    )

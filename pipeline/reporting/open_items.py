@@ -1,11 +1,11 @@
 """Records that wait for a person: since when, and over how many runs."""
 
 from datetime import date
-from typing import Any
 
 import polars as pl
 
 from pipeline.domain.fates import LISTS, Fate
+from pipeline.domain.period_report import OpenItem
 
 OPEN_FATES = [
     fate.value
@@ -15,8 +15,8 @@ OPEN_FATES = [
 ]
 
 
-def ages(items: pl.DataFrame, until: str) -> list[dict[str, Any]]:
-    """Open items by fate: fate, records, since, days, the most runs, sums per currency.
+def ages(items: pl.DataFrame, until: str) -> list[OpenItem]:
+    """The open records by fate.
 
     `until`: the day up to which the days are counted (ISO 8601).
     """
@@ -31,11 +31,15 @@ def ages(items: pl.DataFrame, until: str) -> list[dict[str, Any]]:
                 .sort("currency")
             )
             found.append(
-                {
-                    "fate": fate, "records": of_fate.height, "since": oldest, "days": days_between(oldest, until),
-                    "runs": of_fate["runs"].max(), "sums": {code: int(total or 0) for code, total in sums.iter_rows()},
-                }
-            )  # fmt: skip
+                OpenItem(
+                    fate=fate,
+                    records=of_fate.height,
+                    since=oldest,
+                    days=days_between(oldest, until),
+                    runs=int(of_fate.select(pl.col("runs").max()).item()),
+                    sums={code: int(total or 0) for code, total in sums.iter_rows()},
+                )
+            )
     return found
 
 

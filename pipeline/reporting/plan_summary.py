@@ -1,12 +1,12 @@
 """The plan in figures: records and sums by action, sample rows, and the estimated time."""
 
 import re
-from typing import Any
 
 import duckdb
 
 from pipeline.domain.fates import Action, Fate
 from pipeline.domain.reasons import Reason
+from pipeline.domain.summary_parts import BalanceKinds, Estimate, RecordGroup, Sample, Sides
 from pipeline.reporting.money import KIND_OF_ROW, KINDS
 
 _MOST_SAMPLES = 3
@@ -32,31 +32,31 @@ _WAITING = f"""
 
 def by_action(
     workbench: duckdb.DuckDBPyConnection,
-) -> tuple[dict[str, dict[str, Any]], dict[str, list[dict[str, Any]]]]:
-    """Action -> records, records by kind of balance, sums by currency; and action -> samples."""
-    wanted = {action.value: _nothing() for action in Action}
+) -> tuple[dict[str, RecordGroup], dict[str, tuple[Sample, ...]]]:
+    """Action -> its records; and action -> samples."""
+    wanted = {action.value: _Gathered() for action in Action}
     first: dict[str, dict[str, list[int]]] = {
         action.value: {kind: [] for kind in KINDS} for action in Action
     }
     for action, currency, kind, records, total, positions in workbench.execute(
         _BY_ACTION
     ).fetchall():
-        _add(wanted[action], currency, kind, records, total)
+        wanted[action].add(currency, kind, records, total)
         first[action][kind] += positions
-    return wanted, _samples(
-        workbench, {action: _chosen(by_kind) for action, by_kind in first.items()}
-    )
+    chosen = {action: _chosen(by_kind) for action, by_kind in first.items()}
+    groups = {action: gathered.group() for action, gathered in wanted.items()}
+    return groups, _samples(workbench, chosen)
 
 
-def waiting(workbench: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def waiting(workbench: duckdb.DuckDBPyConnection) -> RecordGroup:
     """Records never sent because an earlier request for their reference is in doubt."""
-    found = _nothing()
+    found = _Gathered()
     rows = workbench.execute(
         _WAITING, [Fate.IN_DOUBT.value, Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value]
     ).fetchall()
     for currency, kind, records, total in rows:
-        _add(found, currency, kind, records, total)
-    return found
+        found.add(currency, kind, records, total)
+    return found.group()
 
 
 def flagged(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -71,10 +71,10 @@ def flagged(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return dict(rows)
 
 
-def estimate(creates: int, per_second: float | None) -> dict[str, Any]:
+def estimate(creates: int, per_second: float | None) -> Estimate:
     """How long the creates take at this rate; no seconds if there is no rate limit."""
     seconds = round(creates / per_second, 3) if per_second else None
-    return {"creates": creates, "per_second": per_second, "seconds": seconds}
+    return Estimate(creates=creates, per_second=per_second, seconds=seconds)
 
 
 def amount_as_given(text: str | None) -> str | None:
@@ -83,16 +83,26 @@ def amount_as_given(text: str | None) -> str | None:
     return trimmed if _LIKE_AN_AMOUNT.fullmatch(trimmed) else None
 
 
-def _nothing() -> dict[str, Any]:
-    return {"records": 0, "balances": dict.fromkeys(KINDS, 0), "sums": {}}
+class _Gathered:
+    """Records by kind of balance, and sums by currency, while they are added up."""
 
+    def __init__(self) -> None:
+        self.kinds = dict.fromkeys(KINDS, 0)
+        self.sums: dict[str, dict[str, int]] = {}
 
-def _add(found: dict[str, Any], currency: str, kind: str, records: int, total: int | None) -> None:
-    found["records"] += records
-    found["balances"][kind] += records
-    if kind in {"debit", "credit"}:
-        sides = found["sums"].setdefault(currency, {"debits": 0, "credits": 0})
-        sides[f"{kind}s"] = int(total or 0)
+    def add(self, currency: str, kind: str, records: int, total: int | None) -> None:
+        """Add the records of one kind in one currency."""
+        self.kinds[kind] += records
+        if kind in {"debit", "credit"}:
+            self.sums.setdefault(currency, {})[f"{kind}s"] = int(total or 0)
+
+    def group(self) -> RecordGroup:
+        """All that was added."""
+        return RecordGroup(
+            records=sum(self.kinds.values()),
+            balances=BalanceKinds(**self.kinds),
+            sums={code: Sides(**sides) for code, sides in self.sums.items()},
+        )
 
 
 def _chosen(by_kind: dict[str, list[int]]) -> list[int]:
@@ -107,31 +117,29 @@ def _chosen(by_kind: dict[str, list[int]]) -> list[int]:
 
 def _samples(
     workbench: duckdb.DuckDBPyConnection, chosen: dict[str, list[int]]
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, tuple[Sample, ...]]:
     is_staged = _has_column(workbench, "records", "mapped.balance")
-    given, records = (
+    cell, records = (
         ('records."mapped.balance"', "JOIN records USING (position)") if is_staged else ("NULL", "")
     )
     rows = workbench.execute(
-        f"SELECT position, fates.row_id, {given}, fates.balance, fates.currency, plan.reason"
+        f"SELECT position, fates.row_id, {cell}, fates.balance, fates.currency, plan.reason"
         f" FROM fates JOIN plan USING (position) {records} WHERE list_contains($positions, position)",
         {"positions": [position for positions in chosen.values() for position in positions]},
     ).fetchall()
-    found = {row[0]: _sample(*row[1:]) for row in rows}
-    return {
-        action: [found[position] for position in positions] for action, positions in chosen.items()
+    found = {
+        position: Sample(
+            row_id=row_id,
+            given=amount_as_given(given),
+            balance=balance,
+            currency=currency,
+            reason=reason,
+        )
+        for position, row_id, given, balance, currency, reason in rows
     }
-
-
-def _sample(
-    row_id: str, given: str | None, balance: int | None, currency: str, reason: str | None
-) -> dict[str, Any]:
     return {
-        "row_id": row_id,
-        "given": amount_as_given(given),
-        "balance": balance,
-        "currency": currency,
-        "reason": reason,
+        action: tuple(found[position] for position in positions)
+        for action, positions in chosen.items()
     }
 
 

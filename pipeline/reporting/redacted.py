@@ -1,7 +1,6 @@
 """Lists and differences for sharing: masked texts, our own columns, a token per person."""
 
 from collections.abc import Callable
-from typing import Any
 
 import polars as pl
 import polars.selectors as cs
@@ -9,6 +8,7 @@ import polars.selectors as cs
 from pipeline.domain.currency import NO_CODE, known
 from pipeline.domain.customer import CHECK, ROW_ID, is_import_column
 from pipeline.domain.redaction import Pii, shape
+from pipeline.domain.run_summary import RunSummary
 
 #: The columns of a difference, each as text.
 DIFFERENCES = (
@@ -89,15 +89,19 @@ def differences_shown(
     )
 
 
-def without_literals(content: dict[str, Any]) -> dict[str, Any]:
-    """A summary or plan with masked literals in `where`, because they may be personal data."""
-    where = content["settings"].get("where")
-    if where is None:
-        return content
+def masked_filter(where: str) -> str:
+    """The filter of a batch with masked literals, because they may be personal data."""
     parts = where.split("'")
-    shown = {"where": "'".join(shape(part) if at % 2 else part for at, part in enumerate(parts))}
-    waves = {"waves": {**content["waves"], **shown}} if content.get("waves") else {}
-    return {**content, "settings": {**content["settings"], **shown}, **waves}
+    return "'".join(shape(part) if at % 2 else part for at, part in enumerate(parts))
+
+
+def without_literals(summary: RunSummary) -> RunSummary:
+    """A summary whose filter has masked literals."""
+    if summary.settings.where is None:
+        return summary
+    shown = masked_filter(summary.settings.where)
+    batch = summary.batch.changed(where=shown) if summary.batch else None
+    return summary.changed(settings=summary.settings.changed(where=shown), batch=batch)
 
 
 def shown_as(found: pl.DataFrame) -> pl.DataFrame:

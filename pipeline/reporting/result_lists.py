@@ -92,7 +92,7 @@ def _in_words(reasons: pl.Series) -> pl.DataFrame:
             "causes": distinct["causes"],
             "sentences": [" ".join(reason.sentence for reason in each) for each in named],
             "hints": [
-                " ".join(dict.fromkeys(EXPLANATIONS[reason].mend for reason in each))
+                " ".join(dict.fromkeys(EXPLANATIONS[reason].remedy for reason in each))
                 for each in named
             ],
         },

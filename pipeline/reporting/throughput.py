@@ -1,8 +1,10 @@
 """Creates settled over time, and how long each waited."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
+
+from pipeline.domain.summary_parts import Throughput, ThroughputSpan, Waits
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -11,7 +13,7 @@ _MOST_SPANS = 60
 _WIDTHS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400)  #: seconds
 
 
-def pace(settled: pl.DataFrame) -> dict[str, Any] | None:
+def throughput(settled: pl.DataFrame) -> Throughput | None:
     """Throughput and latency of a run; None if nothing was settled.
 
     `settled`: began_at, settled_at (Datetime in UTC) of every reference that the run settled.
@@ -38,21 +40,23 @@ def pace(settled: pl.DataFrame) -> dict[str, Any] | None:
         .sort("span")
     )  # fmt: skip
     every = settled.select(waited).to_series()
-    return {
-        "from": first.isoformat(timespec="seconds"),
-        "span_seconds": width,
-        "settled": settled.height,
-        "per_second": round(settled.height / max(lasted, 1.0), 3),
-        "waited": {
-            **{f"p{percent}": _rounded(every.quantile(percent / 100)) for percent in (50, 95, 99)},
-            "most": _rounded(every.max()),
-        },
-        "spans": [
-            {"after": span * width, "settled": count, "p50": _rounded(p50), "p95": _rounded(p95)}
+    return Throughput(
+        since=first.isoformat(timespec="seconds"),
+        span_seconds=width,
+        settled=settled.height,
+        per_second=round(settled.height / max(lasted, 1.0), 3),
+        waited=Waits(
+            p50=_rounded(every.quantile(0.5)),
+            p95=_rounded(every.quantile(0.95)),
+            p99=_rounded(every.quantile(0.99)),
+            most=_rounded(every.max()),
+        ),
+        spans=tuple(
+            ThroughputSpan(after=span * width, settled=count, p50=_rounded(p50), p95=_rounded(p95))
             for span, count, p50, p95 in spans.iter_rows()
-        ],
-    }
+        ),
+    )
 
 
-def _rounded(seconds: Any) -> float:
-    return round(float(seconds), 4)
+def _rounded(seconds: object) -> float:
+    return round(float(cast("float", seconds)), 4)

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+from pydantic import JsonValue
 
 from pipeline.domain.plan_file import LineCounts
 from pipeline.domain.published import Count, Published, Text
@@ -37,6 +38,7 @@ from pipeline.storage.files import (
     temporary_folder,
 )
 
+JsonObject = dict[str, JsonValue]
 FILE_NAME = "references.duckdb"
 COLUMNS = {
     "row_id": "VARCHAR",

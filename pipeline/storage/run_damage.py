@@ -2,42 +2,29 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from pipeline.domain.fates import Fate
 from pipeline.domain.machine_faults import is_of_the_machine
+from pipeline.domain.published import first_fault
+from pipeline.domain.upgrades import Document
 from pipeline.errors import PipelineError
-from pipeline.storage.files import open_regular, read_regular
+from pipeline.storage.files import kind_fault, open_regular, read_regular
 
 #: Exceptions of libraries for a damaged table. A panic of polars is not an `Exception`.
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
-_SUMS = {"debits": dict, "credits": dict}
-_OPTIONAL = (dict, type(None))
 _ONLY_WRITTEN = (".html", ".xlsx")  #: endings of pages, which can be made again
 #: A type, several types, the shapes of a dict's values by key, or `[shape]` of all list items.
 Shape = Any
-SUMMARY: Shape = {
-    "run_id": str, "status": str, "exit_code": int, "environment": {"name": str}, "planner": str, "tools": dict, "planned_at": str,
-    "finished_at": str, "records": {"read": int}, "read": _SUMS, "actions": dict, "fates": {fate.value: int for fate in Fate}, "sums": dict,
-    **_SUMS, "balances": dict, "at_stake": dict, "reasons": [dict], "by_action": dict, "samples": dict, "findings": [dict],
-    "control_totals": list, "accepted": dict, "estimate": dict, "conservation": {"holds": bool, "checks": [dict]}, "profile": dict,
-    "settings": dict, "config": _OPTIONAL, "inputs": [dict], "files": dict, "verdict": str,
-}  # fmt: skip
-RECONCILIATION: Shape = {
-    "kind": str, "reconciliation_id": str, "runs": [str], "finished_at": str, "exit_code": int, "signable": bool, "verdict": str,
-    "method": str, "differences": dict, "bridge": list, "residual": dict,
-}  # fmt: skip
-SIGNATURE: Shape = {"role": str, "name": str, "at": str, "beneath": dict, "after": str}
-ACCEPTANCE: Shape = {"code": str, "who": str, "at": str}
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +66,21 @@ def object_in(path: Path, shape: Shape = dict) -> dict[str, Any]:
     return content
 
 
-def lines_in(path: Path, shape: Shape) -> list[str]:
-    """The lines of a JSON lines file; empty if missing; RunDamaged if of another shape."""
+def document_in(path: Path, parse: Callable[[Document], Parsed]) -> Parsed:
+    """The JSON object in a file as a model; raise RunDamaged with the file and its first fault."""
+    content = object_in(path)
+    try:
+        return parse(content)
+    except ValidationError as error:
+        raise RunDamaged(path.parent, f"{path.name} has {first_fault(error)}") from None
+
+
+def lines_in(path: Path, parse: Callable[[Document], Parsed]) -> list[tuple[str, Parsed]]:
+    """Each line of a JSON lines file, with its model; empty if the file is missing.
+
+    Raises:
+        RunDamaged: if a line is cut, or of another shape
+    """
     try:
         lines = read_regular(path).decode("utf-8").split("\n")
         contents = [json.loads(line) for line in lines[:-1]]
@@ -92,9 +92,13 @@ def lines_in(path: Path, shape: Shape) -> list[str]:
         raise RunDamaged(path.parent, f"{path.name} cannot be opened ({error.strerror})") from None
     except (ValueError, RecursionError):
         raise RunDamaged(path.parent, f"{path.name} is not made of JSON lines") from None
-    if lines[-1] or any(_misfit(content, shape, "") is not None for content in contents):
-        raise RunDamaged(path.parent, f"{path.name} has a line that is cut or of another kind")
-    return lines[:-1]
+    other_kind = RunDamaged(path.parent, f"{path.name} has a line that is cut or of another kind")
+    if lines[-1] or not all(isinstance(content, dict) for content in contents):
+        raise other_kind
+    try:
+        return [(line, parse(one)) for line, one in zip(lines[:-1], contents, strict=True)]
+    except ValidationError:
+        raise other_kind from None
 
 
 def refuse_other_kinds(folder: Path) -> None:
@@ -105,8 +109,10 @@ def refuse_other_kinds(folder: Path) -> None:
                 if entry.is_file(follow_symlinks=False) or entry.name.endswith(_ONLY_WRITTEN):
                     continue
                 path = Path(entry)  # a link may lead to a device or be broken
-                if path.exists() and not path.is_file() and not path.is_dir():
-                    raise RunDamaged(folder, f"{path.relative_to(folder)} is not a regular file")
+                if path.is_dir() or not path.exists():
+                    continue
+                if (fault := kind_fault(path)) is not None:
+                    raise RunDamaged(folder, f"{path.relative_to(folder)} {fault}")
 
 
 def refuse_unreadable_table(
@@ -136,13 +142,6 @@ def reading(folder: Path, name: str = "a table") -> Iterator[None]:
             raise
         cause = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
         raise RunDamaged(folder, f"{name} cannot be read ({cause})") from None
-
-
-def fault_of(invalid: ValidationError) -> str:
-    """The first fault of a document that does not match its model."""
-    first = invalid.errors(include_url=False)[0]
-    name = ".".join(part for part in first["loc"] if isinstance(part, str))
-    return f"no {name!r}" if first["type"] == "missing" else _another_type(name)
 
 
 def _misfit(value: Any, shape: Shape, name: str) -> str | None:

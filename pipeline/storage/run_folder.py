@@ -9,42 +9,35 @@ the rest    the result files, see `RESULT_FILES`
 """
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.domain.fates import LISTS
-from pipeline.domain.machine_faults import is_of_the_machine
+from pipeline.domain.manifest import FolderManifest, RunManifest
 from pipeline.domain.plan_file import PLAN_SCHEMA, PlanFile
-from pipeline.domain.plan_versions import STAGED_TABLES_SINCE, plan_of, schema_of, upgraded_input
-from pipeline.domain.published import JsonObject
-from pipeline.domain.sql import COLUMNS, SOURCES, identifier, literal
-from pipeline.errors import PlanStale, ReferencesError
+from pipeline.domain.plan_versions import STAGED_TABLES_SINCE, plan_of, schema_of
+from pipeline.domain.published import JsonObject, first_fault
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.sign_offs import Acceptance, Signature, first_acceptances
+from pipeline.domain.summary_versions import summary_of
+from pipeline.errors import PlanStale
 from pipeline.storage import manifest
 from pipeline.storage.files import (
-    plain_path,
     private_folder,
     remove_unfinished,
     renamed_when_whole,
     sha256_of_each,
-    temporary_folder,
     write_bytes,
 )
 from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
 from pipeline.storage.run_damage import (
-    ACCEPTANCE,
-    SIGNATURE,
-    SUMMARY,
     RunDamaged,
-    fault_of,
     lines_in,
     object_in,
 )
@@ -65,20 +58,6 @@ PAGES = (
     "report.html",
     "report.xlsx",
 )  #: made from the other files, and again after a sign-off or a reconciliation
-_KNOWN = (
-    "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
-    "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
-)
-_STORED_HASHES = "CREATE VIEW stored_hashes AS FROM kept.hashes"
-_NOTHING_KNOWN = (
-    (
-        "CREATE VIEW known AS SELECT NULL::BIGINT AS place, NULL::VARCHAR AS row_id, NULL::VARCHAR AS external_reference,"
-        " NULL::VARCHAR AS billing_id, NULL::VARCHAR AS email, NULL::VARCHAR AS phone, NULL::VARCHAR AS name,"
-        " NULL::VARCHAR AS currency, NULL::BIGINT AS balance, NULL::VARCHAR AS identity WHERE false"
-    ),
-    "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
-)
-_GIVEN = "given."  #: prefix of columns with the cells of the files
 _ROW_GROUP = 1 << 16  #: rows; staged tables are always read completely, so they need no statistics
 DIFFERING = "differing.parquet"  #: staged: the fields in which held rows differ
 UNFINISHED = (
@@ -92,18 +71,6 @@ _OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {
     ACCEPTED,
     SIGNATURES,
 }
-#: Keys that summaries of earlier versions lack.
-_NOT_STATED_EARLIER: dict[str, Any] = {
-    "left_by_earlier_runs": {"in_doubt": 0, "named": []},
-    "waiting": {
-        "records": 0,
-        "balances": dict.fromkeys(("debit", "credit", "zero", "absent", "unusable"), 0),
-        "sums": {},
-    },
-    "other_ledgers": [],
-    "account": None,
-    "account_is_doubtful": False,
-}
 
 
 class RunFolder:
@@ -113,7 +80,6 @@ class RunFolder:
         self.path = path
         self.run_id = path.name
         self.staged = path / "staged"
-        self._inside: Path | None = None  #: the folder's path inside an open workbench
         self._plan: tuple[int, PlanFile] | None = None  #: the schema of plan.json, and its content
 
     @classmethod
@@ -135,18 +101,6 @@ class RunFolder:
     def parts(self, name: str) -> list[Path]:
         """The parts of a staged table, in the order of the input."""
         return sorted(self.staged.glob(f"{name}-*.parquet"))
-
-    def planned_parts(self) -> Iterator[tuple[Path, Path]]:
-        """The parts of the records and of their plan."""
-        return zip(self.parts("records"), self.parts("plan"), strict=True)
-
-    def parts_to_plan(self) -> Iterator[tuple[str, Path]]:
-        """For each part of the records: its relation, and the path for its plan."""
-        for records in self.parts("records"):
-            yield (
-                self.source(records),
-                self._seen("staged") / records.name.replace("records", "plan"),
-            )
 
     @contextmanager
     def written_in_parts(self, name: str) -> Iterator[Callable[[pl.DataFrame], None]]:
@@ -170,17 +124,6 @@ class RunFolder:
                 writers[0].write_table(table)
 
             yield write
-
-    def source(self, path: Path) -> str:
-        """A staged file as an SQL relation in the open workbench."""
-        return self._sources(path.name)
-
-    def _sources(self, pattern: str) -> str:
-        return f"read_parquet({literal(str(self._seen('staged') / pattern))})"
-
-    def _seen(self, name: str) -> Path:
-        assert self._inside is not None  # noqa: S101 - SQL names files only while a workbench is open
-        return self._inside / name
 
     def stage_blocks(self, name: str, blocks: Iterable[pl.DataFrame]) -> None:
         """Write a table block by block, which saves memory; replace an older one."""
@@ -247,97 +190,23 @@ class RunFolder:
             try:
                 plan = plan_of(content)
             except ValidationError as invalid:
-                raise RunDamaged(self.path, f"{PLAN_FILE} has {fault_of(invalid)}") from None
+                raise RunDamaged(self.path, f"{PLAN_FILE} has {first_fault(invalid)}") from None
             self._refuse_other_run(PLAN_FILE, plan.run_id)
             self._plan = schema_of(content), plan
         return self._plan
 
-    def read_summary(self) -> dict[str, Any]:
-        """The summary in this version's form; raise RunDamaged if it is of another run."""
-        content = object_in(self.path / SUMMARY_FILE, SUMMARY)
-        self._refuse_other_run(SUMMARY_FILE, content["run_id"])
-        inputs = [upgraded_input(file) for file in content["inputs"]]
-        return {**_NOT_STATED_EARLIER, **content, "inputs": inputs}
+    def read_summary(self) -> RunSummary:
+        """The summary; raise RunDamaged if it cannot be read or is of another run."""
+        try:
+            summary = summary_of(object_in(self.path / SUMMARY_FILE))
+        except ValidationError as invalid:
+            raise RunDamaged(self.path, f"{SUMMARY_FILE} has {first_fault(invalid)}") from None
+        self._refuse_other_run(SUMMARY_FILE, summary.run_id)
+        return summary
 
     def _refuse_other_run(self, name: str, run_id: str) -> None:
         if run_id != self.run_id:
             raise RunDamaged(self.path, f"{name} is that of run {run_id}")
-
-    @contextmanager
-    def workbench(
-        self, memory_limit: str = "600MB", references: Path | None = None
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An in-memory DuckDB that sees only this run's folder, with the views that stages read.
-
-        No external access, no extensions, locked configuration: the text of a cell can reach no
-        other file. The known customers of `references` are the read-only view `known`.
-        `known_fields` has their fields, and `stored_hashes` their stored hashes, if any.
-        """
-        try:
-            with (
-                temporary_folder(self.path, "spill") as spill,
-                self._opened() as inside,
-                _bounded(inside / spill.name, memory_limit) as connection,
-            ):
-                if references is not None:
-                    _attach(connection, references, inside / spill.name / "references.duckdb")
-                connection.execute(f"SET allowed_directories = [{literal(f'{inside}/')}]")
-                connection.execute("SET enable_external_access = false")
-                connection.execute("SET lock_configuration = true")
-                self._show_all(connection, has_references=references is not None)
-                yield connection
-        except duckdb.Error as error:
-            if references is not None and _is_damage(error):
-                raise _damaged(references) from None
-            raise
-
-    @contextmanager
-    def _opened(self) -> Iterator[Path]:
-        """The folder under a path without special characters, while a workbench is open."""
-        before = self._inside
-        with plain_path(self.path) as inside:
-            self._inside = inside
-            try:
-                yield inside
-            finally:
-                self._inside = before
-
-    def _show_all(self, connection: duckdb.DuckDBPyConnection, *, has_references: bool) -> None:
-        for statement in _KNOWN if has_references else _NOTHING_KNOWN:
-            connection.execute(statement)
-        if has_references and _has_hashes(connection):
-            connection.execute(_STORED_HASHES)
-        if self.parts("records"):
-            self._show_records(connection)
-        for name in ("history", "plan", "outcomes"):
-            self.show(connection, name)
-
-    def show(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Make the view of a staged table in a workbench, if it has any parts."""
-        if self.parts(name):
-            connection.execute(
-                f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}"
-            )
-
-    def _show_records(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make `cells` (all staged columns, see `sql`) and the view `records` (without cells)."""
-        source = self._sources("records-*.parquet")
-        written = pq.read_schema(self.parts("records")[0]).names
-        described = written
-        if not all(written) or len({name.casefold() for name in written}) < len(written):
-            described = [
-                name
-                for name, *_ in connection.execute(f"SELECT * FROM {source} LIMIT 0").description
-            ]
-        connection.execute(
-            f"CREATE OR REPLACE TABLE {COLUMNS} AS SELECT unnest($1) AS name, unnest($2) AS written",
-            [described, written],
-        )
-        connection.execute(
-            f"CREATE OR REPLACE TABLE {SOURCES} AS SELECT {literal(source)} AS source"
-        )
-        names = ", ".join(identifier(name) for name in described if not name.startswith(_GIVEN))
-        connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 
     def write_manifest(self, plan: PlanFile) -> None:
         """Write the manifest: SHA-256 of inputs, config and files of this folder, and a seal."""
@@ -349,14 +218,15 @@ class RunFolder:
         )
         names = [path.relative_to(self.path).as_posix() for path in paths]
         hashes = sha256_of_each(self.path / name for name in names if name not in known)
-        content = {
-            "schema": 2,
-            "run_id": self.run_id,
-            "inputs": [file.to_json() for file in plan.inputs],
-            "config": plan.config.file.to_json() if plan.config else None,
-            "files": {name: known.get(name) or hashes[self.path / name] for name in names},
-        }
-        manifest.write_sealed(self.path, content)
+        manifest.write_sealed(
+            self.path,
+            RunManifest(
+                run_id=self.run_id,
+                inputs=plan.inputs,
+                config=plan.config.file if plan.config else None,
+                files={name: known.get(name) or hashes[self.path / name] for name in names},
+            ),
+        )
 
     def begin(self, note: str) -> None:
         """Mark the run as sending or writing results; `end` removes the mark.
@@ -380,10 +250,10 @@ class RunFolder:
     def was_applied(self) -> bool:
         """Whether the run was sent to billing and has a complete report."""
         has_summary = not self.is_unfinished and (self.path / SUMMARY_FILE).is_file()
-        return has_summary and self.read_summary()["status"] != "planned"
+        return has_summary and not self.read_summary().is_planned
 
-    def seal(self, kind: str) -> None:
-        """Write a manifest of a folder that is not a run: a reconciliation or a span of time."""
+    def seal(self, kind: Literal["reconciliation", "period"]) -> None:
+        """Write the manifest of a folder that is not a run: a reconciliation or a period."""
         paths = [
             path
             for path in sorted(self.path.rglob("*"))
@@ -391,8 +261,7 @@ class RunFolder:
         ]
         hashes = sha256_of_each(paths)
         files = {path.relative_to(self.path).as_posix(): hashes[path] for path in paths}
-        content = {"schema": 2, "kind": kind, "id": self.run_id, "files": files}
-        manifest.write_sealed(self.path, content)
+        manifest.write_sealed(self.path, FolderManifest(kind=kind, id=self.run_id, files=files))
 
     def amend_manifest(self) -> None:
         """Update the pages in the manifest; all other files keep their SHA-256."""
@@ -400,7 +269,11 @@ class RunFolder:
 
     def signatures(self) -> list[str]:
         """The lines of all sign-offs, oldest first; raise RunDamaged if they cannot be read."""
-        return lines_in(self.path / SIGNATURES, SIGNATURE)
+        return [line for line, _ in lines_in(self.path / SIGNATURES, Signature.of)]
+
+    def signers(self) -> list[Signature]:
+        """All sign-offs, oldest first; raise RunDamaged if they cannot be read."""
+        return [signature for _, signature in lines_in(self.path / SIGNATURES, Signature.of)]
 
     def refuse_other_signatures(self) -> None:
         """Raise OutOfBalance if the sign-offs do not match the manifest."""
@@ -412,71 +285,13 @@ class RunFolder:
 
     def accepted(self) -> dict[str, str]:
         """Code of a file issue -> who accepted it first; raise RunDamaged if unreadable."""
-        found: dict[str, str] = {}
-        for line in lines_in(self.path / ACCEPTED, ACCEPTANCE):
-            acceptance = json.loads(line)
-            found.setdefault(acceptance["code"], acceptance["who"])
-        return found
+        return first_acceptances(
+            [accepted for _, accepted in lines_in(self.path / ACCEPTED, Acceptance.of)]
+        )
 
     def accept(self, codes: Iterable[str], who: str, at: str) -> None:
         """Append a line for each issue not accepted yet; `at` is the time (ISO 8601)."""
-        before = self.accepted()
-        if new := [code for code in sorted(set(codes)) if code not in before]:
-            lines = [json.dumps({"code": code, "who": who, "at": at}) for code in new]
-            manifest.append_lines(
-                self.path, ACCEPTED, lines_in(self.path / ACCEPTED, ACCEPTANCE), lines
-            )
-
-
-@contextmanager
-def _bounded(spill: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB without extensions that spills into a folder of ours."""
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "memory_limit": memory_limit,
-        "temp_directory": str(spill),
-    }
-    with closing(duckdb.connect(":memory:", config=config)) as connection:
-        yield connection
-
-
-def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path) -> None:
-    """Attach the known customers by a hard link in our own folder, and remove the link at once.
-
-    DuckDB allows every statement to write to the path of an attached file and to its journal, even
-    if it is attached read only; and it follows symbolic links. A hard link has no other path.
-    """
-    link.unlink(missing_ok=True)
-    try:
-        try:
-            os.link(references.resolve(), link)
-        except OSError:  # another file system, or one without hard links
-            shutil.copyfile(references, link)
-        connection.execute(f"ATTACH {literal(str(link.absolute()))} AS kept (READ_ONLY)")
-    except (OSError, duckdb.Error) as error:
-        if is_of_the_machine(error):
-            raise  # an error of the copy
-        raise _damaged(references) from None
-    finally:
-        link.unlink(missing_ok=True)
-
-
-def _has_hashes(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the attached known customers have hashes; an earlier version stored none."""
-    kept = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'kept'"
-    ).fetchall()
-    return ("hashes",) in kept
-
-
-def _is_damage(error: duckdb.Error) -> bool:
-    """Whether an error means that a DuckDB file is damaged."""
-    return "Corrupt database file" in str(error) or "references.duckdb" in str(error)
-
-
-def _damaged(references: Path) -> ReferencesError:
-    return ReferencesError(
-        f"{references} cannot be read; load the known customers again",
-        suggests=("references", "load", "FILE"),
-    )
+        before, known = lines_in(self.path / ACCEPTED, Acceptance.of), self.accepted()
+        if new := [code for code in sorted(set(codes)) if code not in known]:
+            lines = [json.dumps(Acceptance(code=code, who=who, at=at).to_json()) for code in new]
+            manifest.append_lines(self.path, ACCEPTED, [line for line, _ in before], lines)

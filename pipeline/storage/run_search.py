@@ -9,10 +9,8 @@ from pathlib import Path
 from pipeline.errors import RunNotFound
 from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
 from pipeline.storage.run_damage import (
-    ACCEPTANCE,
     DamagedRun,
     RunDamaged,
-    lines_in,
     refuse_other_kinds,
     refuse_unreadable_table,
 )
@@ -140,7 +138,7 @@ def matching_runs(text: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
 def _refuse_damage(run: RunFolder, *, wholly: bool) -> None:
     run.read_plan_of_any_version()
     run.signatures()
-    lines_in(run.path / ACCEPTED, ACCEPTANCE)
+    run.accepted()
     refuse_other_kinds(run.path)
     if run.is_unfinished:
         return  # partial results; a resume makes them again

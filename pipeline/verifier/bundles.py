@@ -16,12 +16,16 @@ from pyarrow import parquet
 
 from pipeline.domain.fates import LISTS, Fate
 from pipeline.domain.machine_faults import is_of_the_machine
+from pipeline.domain.manifest import ACCEPTED, MANIFEST, BundleManifest, RunManifest
 from pipeline.domain.plan_file import PlanFile
 from pipeline.domain.plan_versions import plan_of
+from pipeline.domain.reconciliation import Reconciliation
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.summary_versions import summary_of
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
 from pipeline.verifier.listed_rows import causes_in
-from pipeline.verifier.manifest import ACCEPTED, MANIFEST, read_sealed
+from pipeline.verifier.manifest import read_sealed
 from pipeline.verifier.reconciliations import of_reconciliation
 from pipeline.verifier.row_by_row import Recomputed
 from pipeline.verifier.summary_claims import of_accepted, of_one_run, of_page_text, of_summary
@@ -76,16 +80,20 @@ def _verified(path: Path, archive: ZipFile) -> Verified:
         Check("the archive has the files of a bundle and no others", holds=True),
         Check(f"{MANIFEST} of the bundle is unchanged", broken is None, broken or ""),
     ]
+    if not isinstance(manifest, BundleManifest):
+        return Verified(path.name, 0, [*checks, _no_manifest_of("bundle", MANIFEST)])
     wrong = "; ".join(_changed_members(archive, manifest))
     checks.append(Check("every file of the bundle is unchanged", not wrong, wrong))
     if wrong or broken:
-        return Verified(str(manifest.get("run_id", path.name)), 0, checks)
+        return Verified(manifest.run_id, 0, checks)
     of_run, broken = read_sealed(archive.read(f"run/{MANIFEST}"), f"run/{MANIFEST}")
     checks.append(Check("the manifest of the run is unchanged", broken is None, broken or ""))
-    summary, written = (
+    if not isinstance(of_run, RunManifest):
+        return Verified(manifest.run_id, 0, [*checks, _no_manifest_of("run", f"run/{MANIFEST}")])
+    stated, written = (
         json.loads(archive.read(f"run/{name}")) for name in ("summary.json", "plan.json")
     )
-    plan = plan_of(written)
+    plan, summary = plan_of(written), summary_of(stated)
     checks += _of_the_run(archive, manifest, of_run, summary, plan)
     found = _walk(archive, summary, of_run)
     names = {
@@ -96,7 +104,12 @@ def _verified(path: Path, archive: ZipFile) -> Verified:
     }
     checks += [found.notes.check(name, what) for name, what in names.items()]
     checks += [*of_summary(found, summary, plan), *_not_here(manifest, of_run, archive)]
-    return Verified(str(manifest["run_id"]), found.records, checks)
+    return Verified(manifest.run_id, found.records, checks)
+
+
+def _no_manifest_of(kind: str, name: str) -> Check:
+    what = f"{name} is the manifest of a {kind}"
+    return Check(what, holds=False, found=f"{name} cannot be read, or is of another kind")
 
 
 def _unexpected_members(path: Path, archive: ZipFile) -> Iterator[str]:
@@ -133,12 +146,9 @@ def _unsafe(info: ZipInfo) -> str | None:
     )
 
 
-def _changed_members(archive: ZipFile, manifest: dict[str, Any]) -> Iterator[str]:
+def _changed_members(archive: ZipFile, manifest: BundleManifest) -> Iterator[str]:
     members = set(archive.namelist())
-    files = manifest.get("files")
-    if not isinstance(files, dict):
-        yield f"{MANIFEST} names no files"
-        return
+    files = manifest.files
     for name, digest in files.items():
         if name not in members:
             yield f"{name} is missing"
@@ -150,30 +160,28 @@ def _changed_members(archive: ZipFile, manifest: dict[str, Any]) -> Iterator[str
 
 def _of_the_run(
     archive: ZipFile,
-    manifest: dict[str, Any],
-    of_run: dict[str, Any],
-    summary: dict[str, Any],
+    manifest: BundleManifest,
+    of_run: RunManifest,
+    summary: RunSummary,
     plan: PlanFile,
 ) -> Iterator[Check]:
     """The files belong to the run whose manifest is in the bundle; those not redacted are equal."""
-    is_redacted = (summary["settings"] or {}).get("where") is not None or (
-        manifest["pii"] != "masked"
-    )
+    is_redacted = summary.settings.where is not None or manifest.pii != "masked"
     unredacted = (
         ["signatures.jsonl"] if is_redacted else ["signatures.jsonl", "summary.json", "plan.json"]
     )
     unredacted += (
-        [ACCEPTED] if ACCEPTED in of_run["files"] or f"run/{ACCEPTED}" in manifest["files"] else []
+        [ACCEPTED] if ACCEPTED in of_run.files or f"run/{ACCEPTED}" in manifest.files else []
     )
     wrong = [
         f"run/{name} is not the file of the run"
         for name in unredacted
-        if manifest["files"].get(f"run/{name}") != of_run["files"].get(name)
+        if manifest.files.get(f"run/{name}") != of_run.files.get(name)
     ]
-    if manifest["run_id"] != of_run["run_id"]:
-        wrong.append(f"they name different runs: {manifest['run_id']}, {of_run['run_id']}")
+    if manifest.run_id != of_run.run_id:
+        wrong.append(f"they name different runs: {manifest.run_id}, {of_run.run_id}")
     yield Check(f"{', '.join(unredacted)} belong to the run", not wrong, "; ".join(wrong))
-    yield of_one_run(str(of_run["run_id"]), of_run, summary, plan)
+    yield of_one_run(of_run.run_id, of_run, summary, plan)
     has_accepted = f"run/{ACCEPTED}" in archive.namelist()
     yield of_accepted(
         archive.read(f"run/{ACCEPTED}").decode("utf-8") if has_accepted else "", summary, plan
@@ -190,10 +198,10 @@ def _of_the_run(
             same,
             "" if same else "config/job.json differs from the plan",
         )
-    yield of_page_text(archive.read("report.html").decode("utf-8"), summary, "run_id")
+    yield of_page_text(archive.read("report.html").decode("utf-8"), summary.run_id, summary.verdict)
     if "reconciliation/summary.json" in archive.namelist():
-        against = json.loads(archive.read("reconciliation/summary.json"))
-        names_run = of_run["run_id"] in against["runs"]
+        against = Reconciliation.of(json.loads(archive.read("reconciliation/summary.json")))
+        names_run = of_run.run_id in against.runs
         yield Check(
             "the reconciliation covers this run",
             names_run,
@@ -205,7 +213,7 @@ def _of_the_run(
             )
 
 
-def _walk(archive: ZipFile, summary: dict[str, Any], of_run: dict[str, Any]) -> Recomputed:
+def _walk(archive: ZipFile, summary: RunSummary, of_run: RunManifest) -> Recomputed:
     """Compare each row of rows.parquet with the lists and the journal."""
     read_any_cell()
     found, notes = Recomputed(), Notes()
@@ -249,14 +257,15 @@ def _walk(archive: ZipFile, summary: dict[str, Any], of_run: dict[str, Any]) -> 
             "journal", f"journal.csv records {len(without_row)} created customers without a row"
         )
     fates = {fate.value: found.fates[fate.value] for fate in Fate}
-    read = sum(file["records"] for file in of_run["inputs"])
-    notes.note("counts", differing("records", fates, summary["fates"]))
+    read = sum(file.records for file in of_run.inputs)
+    notes.note("counts", differing("records", fates, summary.fates))
     notes.note("counts", differing("records", {"read": found.records}, {"read": read}))
-    for side, mine in (("debits", found.debits), ("credits", found.credits)):
-        for code in sorted({*mine, *summary[side]}):
-            theirs = {
-                fate: amount for fate, amount in summary[side].get(code, {}).items() if amount
-            }
+    for side, mine, stated in (
+        ("debits", found.debits, summary.debits),
+        ("credits", found.credits, summary.credits),
+    ):
+        for code in sorted({*mine, *stated}):
+            theirs = {fate: amount for fate, amount in stated.get(code, {}).items() if amount}
             notes.note("sums", differing(f"{side} {code}", dict(mine[code]), theirs))
     return found
 
@@ -284,11 +293,9 @@ def _created_in_journal(archive: ZipFile) -> dict[str, str]:
         }
 
 
-def _not_here(
-    manifest: dict[str, Any], of_run: dict[str, Any], archive: ZipFile
-) -> Iterator[Check]:
+def _not_here(manifest: BundleManifest, of_run: RunManifest, archive: ZipFile) -> Iterator[Check]:
     """What a bundle cannot show, with the digests of the missing files."""
-    inputs = "; ".join(f"{file['name']} SHA-256 {file['sha256']}" for file in of_run["inputs"])
+    inputs = "; ".join(f"{file.name} SHA-256 {file.sha256}" for file in of_run.inputs)
     yield Check(
         "the lists agree with the lines of the inputs",
         None,
@@ -300,18 +307,16 @@ def _not_here(
         "people are masked here and keys are hashed with the key of the home;"
         " the run's manifest has the SHA-256 of the full lists",
     )
-    end = manifest["journal_end"]
+    end = manifest.journal_end
     why = (
-        f"a bundle has no ledger; its hash chain was at event {end['seq']} with {end['sha256']}"
+        f"a bundle has no ledger; its hash chain was at event {end.seq} with {end.sha256}"
         if end
         else "there was no ledger"
     )
     yield Check("the hash chain of the ledger is intact", None, why)
     yield Check("the workbook agrees with the page and the lists", None, "report.xlsx: not read")
-    if (of_run["config"] or {}).get("sha256"):
-        yield Check(
-            "the config is unchanged", None, f"its SHA-256 was {of_run['config']['sha256']}"
-        )
+    if of_run.config is not None:
+        yield Check("the config is unchanged", None, f"its SHA-256 was {of_run.config.sha256}")
     if "reconciliation/summary.json" in archive.namelist():
         yield Check(
             "billing agrees with the reconciliation",

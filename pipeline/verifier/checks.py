@@ -4,6 +4,10 @@ import csv
 import sys
 from dataclasses import dataclass, field
 
+from pydantic import ValidationError
+
+from pipeline.domain.published import first_fault
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -53,6 +57,8 @@ class Notes:
 
 def unreadable(what: str, error: Exception) -> Check:
     """A failed check: a file cannot be read."""
+    if isinstance(error, ValidationError):
+        return Check(what, holds=False, found=f"{error.title} has {first_fault(error)}")
     return Check(what, holds=False, found=f"{type(error).__name__}: {error}")
 
 

@@ -18,6 +18,7 @@ from pyarrow import parquet
 from pipeline.domain.customer import FIELDS, METADATA_PREFIX
 from pipeline.domain.fates import Fate
 from pipeline.domain.reasons import Reason
+from pipeline.domain.run_summary import RunSummary
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, differing, read_any_cell
 from pipeline.verifier.parquet_rows import rows_as
@@ -52,9 +53,9 @@ class _Held:
     elsewhere: dict[int, str] = field(default_factory=dict)
 
 
-def of_held(folder: Path, summary: dict[str, Any]) -> Iterator[Check]:
+def of_held(folder: Path, summary: RunSummary) -> Iterator[Check]:
     """The check of `held_differs`; nothing for summaries of earlier versions, which lack it."""
-    if "held_differs" not in summary:
+    if summary.held_differs is None:
         return
     parts = sorted((folder / "staged").glob("records-*.parquet"))
     if not parts:
@@ -63,7 +64,7 @@ def of_held(folder: Path, summary: dict[str, Any]) -> Iterator[Check]:
     held = _held(folder, parts)
     fields = _recomputed(folder, held)
     counts = Counter(name for names in fields.values() for name in names)
-    wrong = differing("held_differs", counts, summary["held_differs"]) or _other_in_list(
+    wrong = differing("held_differs", counts, summary.held_differs) or _other_in_list(
         folder, fields
     )
     yield Check(_WHAT, wrong is None, wrong or "")

@@ -3,20 +3,21 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.domain.fates import Fate
 from pipeline.domain.machine_faults import is_of_the_machine
-from pipeline.domain.plan_file import InputFile, PlanFile
-from pipeline.domain.plan_versions import plan_of, upgraded_input
+from pipeline.domain.manifest import ACCEPTED, MANIFEST, FolderManifest, RunManifest
+from pipeline.domain.plan_file import ConfigFile, InputFile, PlanFile
+from pipeline.domain.plan_versions import plan_of
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.summary_parts import BalanceKinds
+from pipeline.domain.summary_versions import summary_of
 from pipeline.storage.files import read_regular, sha256_of
 from pipeline.verifier.amounts import Amounts, declared
 from pipeline.verifier.checks import Check, Verified, differing, unreadable
 from pipeline.verifier.declared_job import DeclaredJob
 from pipeline.verifier.held_fields import of_held
 from pipeline.verifier.manifest import (
-    ACCEPTED,
-    MANIFEST,
     UNFINISHED,
     changed_files,
     other_kinds,
@@ -68,22 +69,25 @@ def verify(folder: Path, inputs_at: Sequence[Path] = (), home: Path | None = Non
         )
     manifest, broken_seal = read_manifest(folder)
     checks = [Check(f"{MANIFEST} is unchanged", broken_seal is None, broken_seal or "")]
-    if not manifest:
+    if manifest is None:
         return Verified(folder.name, 0, checks)
     records: int | None = 0
     try:
-        if "kind" in manifest:
+        if isinstance(manifest, FolderManifest):
             records = None
             # `extend` keeps the checks before one that raises.
             checks.extend(of_another_folder(folder, manifest))
             return Verified(folder.name, records, checks)
+        if not isinstance(manifest, RunManifest):
+            what = f"{MANIFEST} is the manifest of a run"
+            return Verified(folder.name, 0, [*checks, Check(what, False, "it is that of a bundle")])
         manifest = _located(manifest, inputs_at)
         checks += _of_files(folder, manifest)
-        summary, written = (
+        stated, written = (
             json.loads(read_regular(folder / name).decode("utf-8"))
             for name in ("summary.json", "plan.json")
         )
-        plan = plan_of(written)
+        plan, summary = plan_of(written), summary_of(stated)
         checks.append(of_one_run(folder.name, manifest, summary, plan))
         accepted = folder / ACCEPTED
         lines = read_regular(accepted).decode("utf-8") if accepted.exists() else ""
@@ -106,23 +110,22 @@ def _unfinished(folder: Path) -> Check:
     )
 
 
-def _located(manifest: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+def _located(manifest: RunManifest, folders: Sequence[Path]) -> RunManifest:
     """The manifest with the current paths of its inputs: the recorded path, else these folders."""
 
-    def placed(file: dict[str, Any]) -> dict[str, Any]:
-        path = Path(file["path"])
+    def placed(file: InputFile | ConfigFile) -> str:
+        path = Path(file.path)
         places = [path, *(folder / path.name for folder in folders)]
-        return {**file, "path": str(next((place for place in places if place.is_file()), path))}
+        return str(next((place for place in places if place.is_file()), path))
 
-    config = manifest["config"]
-    return {
-        **manifest,
-        "inputs": [placed(file) for file in manifest["inputs"]],
-        "config": placed(config) if config else None,
-    }
+    config = manifest.config
+    return manifest.changed(
+        inputs=[file.changed(path=placed(file)) for file in manifest.inputs],
+        config=config.changed(path=placed(config)) if config else None,
+    )
 
 
-def _of_files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
+def _of_files(folder: Path, manifest: RunManifest) -> Iterator[Check]:
     wrong = list(changed_files(folder, manifest))
     # If only pages are wrong, `report` can write them again.
     only_pages = bool(wrong) and all(one.startswith(_PAGES) for one in wrong)
@@ -134,39 +137,44 @@ def _of_files(folder: Path, manifest: dict[str, Any]) -> Iterator[Check]:
             None,
             f"{len(purged)} fell under retention",
         )
-    for file in [*manifest["inputs"], *([manifest["config"]] if manifest["config"] else [])]:
-        path = Path(file["path"])
+    read: list[InputFile | ConfigFile] = [*manifest.inputs]
+    for file in [*read, *([manifest.config] if manifest.config else [])]:
+        path = Path(file.path)
         what = f"{path.name} is the file that the run read"
         if not path.is_file():
             why = "is not a regular file" if path.exists() else "does not exist"
             yield Check(what, holds=False, found=f"{path} {why}")
         else:
-            same = sha256_of(path) == file["sha256"]
+            same = sha256_of(path) == file.sha256
             yield Check(what, same, "" if same else f"{path} was changed")
 
 
 def _of_rows(
     folder: Path,
-    manifest: dict[str, Any],
-    summary: dict[str, Any],
+    manifest: RunManifest,
+    summary: RunSummary,
     plan: PlanFile,
     origins: Origins,
 ) -> tuple[Recomputed, list[Check]]:
-    inputs = [InputFile.model_validate(upgraded_input(file)) for file in manifest["inputs"]]
-    columns = plan.columns
+    inputs, columns = manifest.inputs, plan.columns
     amounts = declared(DeclaredJob.of(plan).mapping, columns)
     found = walk(
-        folder, inputs, columns, amounts if isinstance(amounts, Amounts) else None, plan, origins
+        folder,
+        inputs,
+        columns,
+        amounts if isinstance(amounts, Amounts) else None,
+        plan,
+        origins,
     )
     notes = found.notes
     read = sum(file.records for file in inputs)
     notes.note("counts", differing("records", {"read": found.records}, {"read": read}))
     notes.note(
         "counts",
-        differing("records", {"read": found.records}, {"read": summary["records"]["read"]}),
+        differing("records", {"read": found.records}, {"read": summary.records.read}),
     )
     fates = {fate.value: found.fates[fate.value] for fate in Fate}
-    notes.note("counts", differing("records", fates, summary["fates"]))
+    notes.note("counts", differing("records", fates, summary.fates))
     checks = [notes.check(name, what) for name, what in _CHECKS.items()]
     if missing := [file.name for file in inputs if not Path(file.path).is_file()]:
         at = next(index for index, check in enumerate(checks) if check.what == _CHECKS["lines"])
@@ -184,27 +192,28 @@ def _of_rows(
         *checks,
         _of_sums(found, summary, amounts),
         *of_summary(found, summary, plan),
-        of_the_page(folder, summary, "run_id"),
+        of_the_page(folder, summary.run_id, summary.verdict),
         *unread_books(folder),
-        *of_payloads(folder, manifest["files"], plan, found),
+        *of_payloads(folder, manifest.files, plan, found),
         *of_held(folder, summary),
     ]
 
 
-def _of_sums(found: Recomputed, summary: dict[str, Any], amounts: Amounts | str | None) -> Check:
+def _of_sums(found: Recomputed, summary: RunSummary, amounts: Amounts | str | None) -> Check:
     what = "the sums of balances per currency and fate agree with summary.json"
     if isinstance(amounts, str):
         return Check(what, None, f"{amounts}: this check adds up only plain amounts of one column")
     wrong = None
-    for name, mine in (("debits", found.debits), ("credits", found.credits)):
-        for code in sorted({*mine, *summary[name]}):
-            theirs = {
-                fate: amount for fate, amount in summary[name].get(code, {}).items() if amount
-            }
+    for name, mine, stated in (
+        ("debits", found.debits, summary.debits),
+        ("credits", found.credits, summary.credits),
+    ):
+        for code in sorted({*mine, *stated}):
+            theirs = {fate: amount for fate, amount in stated.get(code, {}).items() if amount}
             ours = {fate: amount for fate, amount in mine[code].items() if amount}
             wrong = wrong or differing(f"{name} {code}", ours, theirs)
-    if amounts is not None:
-        for fate in sorted({*found.kinds, *summary["balances"]}):
-            theirs = summary["balances"].get(fate, {})
-            wrong = wrong or differing(f"balances of {fate}", dict(found.kinds[fate]), theirs)
+    if amounts is not None and summary.balances:
+        for fate in sorted({*found.kinds, *summary.balances}):
+            kinds = dict(summary.balances.get(fate, BalanceKinds()))
+            wrong = wrong or differing(f"balances of {fate}", dict(found.kinds[fate]), kinds)
     return Check(what, wrong is None, wrong or "")

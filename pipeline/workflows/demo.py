@@ -45,7 +45,7 @@ def run_demo(
         watch=watch,
     )
     expected = json.loads((folder / "customers.expected.json").read_text(encoding="utf-8"))["fates"]
-    found = report.content["fates"]
+    found = report.content.fates
     surprises = [
         f"{fate}: {found[fate]} records, expected {expected.get(fate, 0)}"
         for fate in found

@@ -19,8 +19,8 @@ class Explanation:
     code: str
     meaning: str
     example: str
-    mend: str
-    bears_on_it: tuple[str, ...]  #: options of the command line, and keys of the config
+    remedy: str  #: what to do
+    settings: tuple[str, ...]  #: options of the command line, and keys of the config
 
 
 def explain(codes: Sequence[str] = ()) -> list[Explanation]:
@@ -40,7 +40,7 @@ def explain(codes: Sequence[str] = ()) -> list[Explanation]:
 
 def _explained(reason: Reason | FileIssue) -> Explanation:
     text = EXPLANATIONS[reason]
-    return Explanation(reason.value, reason.sentence, text.shown, text.mend, text.bears_on_it)
+    return Explanation(reason.value, reason.sentence, text.shown, text.remedy, text.settings)
 
 
 def _reason(code: str) -> Reason | FileIssue | None:

@@ -1,17 +1,17 @@
 """Every row that runs read, with its record, so that a period or a bridge counts a record once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import polars as pl
 
 from pipeline.domain.fates import LISTS, Fate
+from pipeline.domain.period_report import FileOfPeriod
 from pipeline.reporting import Current
 from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows.report.current import reported_fates
 from pipeline.workflows.report.run_rows import parts_of, table_of
 
-_FED = pl.Schema(
+_INPUT_ROWS = pl.Schema(
     {
         "run": pl.Int32, "run_id": pl.String, "file": pl.Int32, "place": pl.String,
         "row_id": pl.String, "fate": pl.String, "currency": pl.String, "balance": pl.Int64,
@@ -20,24 +20,13 @@ _FED = pl.Schema(
 _CREATED = [fate.value for fate in LISTS["created"]]
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedFile:
-    """One of the different files that some runs read."""
+def stage_input_rows(
+    folder: RunFolder, runs: Sequence[RunFolder], current: Current
+) -> list[FileOfPeriod]:
+    """Stage the tables `input_rows` and `current_rows` in a folder; return the different files.
 
-    file: int  #: its number
-    name: str
-    sha256: str
-    records: int
-    taken_at: str
-    times: int  #: how often it was read
-    mends: int  #: how many of its rows are records of another file
-
-
-def stage_fed(folder: RunFolder, runs: Sequence[RunFolder], current: Current) -> list[ReceivedFile]:
-    """Stage the tables `fed` and `followed` in a folder; return the different files.
-
-    `fed` has a row for each row of the runs: run, run_id, file and place of its record, row_id,
-    fate, currency, balance. `followed` has the present fate of records that were open or
+    `input_rows` has a row for each row of the runs: run, run_id, file and place of its record, row_id,
+    fate, currency, balance. `current_rows` has the present fate of records that were open or
     resubmitted. Files of these runs have numbers from 0 on. Earlier files, whose records were
     resubmitted, count from -1 down.
     """
@@ -48,9 +37,12 @@ def stage_fed(folder: RunFolder, runs: Sequence[RunFolder], current: Current) ->
             rows = current.at_their_records(part).with_columns(
                 run=pl.lit(at), run_id=pl.lit(run.run_id)
             )
-            fed = rows.with_columns(file=numbers.of(rows["root_file"]), place="root_place")
-            folder.stage(f"fed-{at:05}-{number:05}.parquet", fed.select(_FED.names()).cast(_FED))
-    folder.stage("followed-00000.parquet", _followed(current, runs[0].run_id, numbers))
+            staged = rows.with_columns(file=numbers.of(rows["root_file"]), place="root_place")
+            folder.stage(
+                f"input_rows-{at:05}-{number:05}.parquet",
+                staged.select(_INPUT_ROWS.names()).cast(_INPUT_ROWS),
+            )
+    folder.stage("current_rows-00000.parquet", _current_rows(current, runs[0].run_id, numbers))
     return list(received.values())
 
 
@@ -63,11 +55,11 @@ def stage_records(folder: RunFolder, runs: Sequence[RunFolder]) -> bool:
         return False
     current, ids = reported_fates(runs[-1]), [run.run_id for run in runs]
     by_these = current.records.filter(pl.col("run_id").is_in(ids))
-    stage_fed(folder, runs, Current(by_these, current.returns, current.files))
+    stage_input_rows(folder, runs, Current(by_these, current.returns, current.files))
     return True
 
 
-def _followed(current: Current, first_run: str, numbers: "_Numbers") -> pl.DataFrame:
+def _current_rows(current: Current, first_run: str, numbers: "_Numbers") -> pl.DataFrame:
     """The present fates. A customer that an earlier run created counts as existing before."""
     was_there = pl.col("fate").is_in(_CREATED) & (pl.col("run_id") < first_run)
     fate = pl.when(was_there).then(pl.lit(Fate.ALREADY_EXISTS_SAME.value)).otherwise("fate")
@@ -77,27 +69,28 @@ def _followed(current: Current, first_run: str, numbers: "_Numbers") -> pl.DataF
     )  # fmt: skip
 
 
-def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, ReceivedFile]:
+def _received(runs: Sequence[RunFolder], current: Current) -> dict[str, FileOfPeriod]:
     """Every different file of these runs; a sheet counts as a file (see `table_of`)."""
-    received: dict[str, ReceivedFile] = {}
+    received: dict[str, FileOfPeriod] = {}
     of_others = current.returns.filter(pl.col("file") != pl.col("root_file"))["file"].value_counts()
-    mends = dict(of_others.iter_rows())
+    corrections = dict(of_others.iter_rows())
     for run in runs:
         plan = run.read_plan_of_any_version()
         for file in plan.inputs:
-            table = table_of(file)
-            known = received.get(table) or ReceivedFile(
+            new = FileOfPeriod(
                 file=len(received),
                 name=file.name,
                 sha256=file.sha256,
                 records=file.records,
                 taken_at=plan.planned_at,
                 times=0,
-                mends=mends.get(table, 0),
+                corrections=corrections.get(table_of(file), 0),
             )
+            known = received.get(table_of(file), new)
             # Later settings may skip other lines, so the reading with the most records counts.
-            most = max(known.records, file.records)
-            received[table] = replace(known, times=known.times + 1, records=most)
+            received[table_of(file)] = known.changed(
+                times=known.times + 1, records=max(known.records, file.records)
+            )
     return received
 
 

@@ -10,7 +10,6 @@ from typing import IO
 import polars as pl
 
 from pipeline.config import Settings
-from pipeline.domain.published import JsonObject
 from pipeline.errors import Interrupted, SourceError
 from pipeline.sources import BATCH_BYTES, GIVEN, Declared, SourceFile, in_order
 from pipeline.storage.files import renamed_when_whole
@@ -23,12 +22,23 @@ _SHAPES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRecord:
-    """A record that cannot be read: where it begins, its lines and why."""
+    """Where an unreadable record is, and why it is unreadable."""
 
     row_id: str
     line: int
     line_count: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedColumn:
+    """What the cells of a column look like."""
+
+    name: str
+    filled: int
+    fill_rate: float
+    shapes: dict[str, int]  #: the most frequent shapes of its cells -> cells
+    may_be: dict[str, int]  #: kind of value -> cells that look like it, most frequent first
 
 
 @dataclass(slots=True)
@@ -38,24 +48,48 @@ class Inspection:
     file: SourceFile
     profile: Profile = field(default_factory=lambda: Profile(sensitive_kinds))
     unreadable: list[UnreadableRecord] = field(default_factory=list)
-    kinds: Counter[str] = field(default_factory=Counter)
 
     @property
     def exit_code(self) -> int:
         """1 if a record is unreadable."""
         return int(bool(self.unreadable))
 
-    def content(self) -> JsonObject:
+    @property
+    def records(self) -> int:
+        """All records, readable or not."""
+        return self.profile.records + len(self.unreadable)
+
+    @property
+    def columns(self) -> list[InspectedColumn]:
+        """The columns, in the order of the file."""
+        records = self.profile.records
+        return [
+            InspectedColumn(
+                name=column.name,
+                filled=column.filled,
+                fill_rate=round(column.filled / records, 6) if records else 0.0,
+                shapes=dict(column.shapes.most_common(_SHAPES_SHOWN)),
+                may_be={look: count for look, count in column.looks.most_common() if count},
+            )
+            for column in self.profile.columns.values()
+        ]
+
+    @property
+    def unreadable_by_reason(self) -> dict[str, int]:
+        """Reason -> unreadable records, most frequent first."""
+        return dict(Counter(one.reason for one in self.unreadable).most_common())
+
+    def to_json(self) -> dict[str, object]:
         """The result for programs."""
         file = self.file
         return {
-            "schema": 1,
+            "schema": 2,
             "path": str(file.path),
             "sha256": file.sha256,
             "bytes": file.size,
             "format": file.format,
-            "written": {**file.written},
-            "why": {**file.why},
+            "dialect": file.written,
+            "why": file.why,
             "findings": [
                 {
                     "code": finding.issue.value,
@@ -65,22 +99,11 @@ class Inspection:
                 for finding in file.findings
             ],
             "lines": asdict(file.lines),
-            "records": self.profile.records + len(self.unreadable),
+            "records": self.records,
             "unreadable": len(self.unreadable),
-            "unreadable_by_reason": {**dict(self.kinds.most_common())},
+            "unreadable_by_reason": self.unreadable_by_reason,
             "unreadable_lines": [asdict(one) for one in self.unreadable],
-            "columns": [
-                {
-                    "name": column.name,
-                    "filled": column.filled,
-                    "fill_rate": round(column.filled / self.profile.records, 6)
-                    if self.profile.records
-                    else 0.0,
-                    "shapes": dict(column.shapes.most_common(_SHAPES_SHOWN)),
-                    "may_be": {look: count for look, count in column.looks.most_common() if count},
-                }
-                for column in self.profile.columns.values()
-            ],
+            "columns": [asdict(column) for column in self.columns],
         }
 
 
@@ -121,8 +144,7 @@ def _take(found: Inspection, records: pl.DataFrame, table: IO[bytes] | None) -> 
     bad = records.filter(pl.col("reason").is_not_null()).select(
         "row_id", "line", "line_count", "reason"
     )
-    found.unreadable += [UnreadableRecord(*row) for row in bad.iter_rows()]
-    found.kinds.update(bad["reason"].to_list())
+    found.unreadable += [UnreadableRecord(**one) for one in bad.iter_rows(named=True)]
     if table is not None:
         cells = [
             pl.col(name).fill_null("").alias(name.removeprefix(GIVEN))

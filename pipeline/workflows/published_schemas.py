@@ -6,6 +6,7 @@ from functools import partial
 from pipeline.config import config_schema
 from pipeline.domain.plan_file import PlanFile
 from pipeline.domain.published import JsonObject, Published
+from pipeline.domain.run_summary import RunSummary
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -19,4 +20,5 @@ def _schema_of(model: type[Published], title: str) -> JsonObject:
 SCHEMAS: Mapping[str, Callable[[], JsonObject]] = {
     "config": config_schema,
     "plan": partial(_schema_of, PlanFile, "plan.json"),
+    "summary": partial(_schema_of, RunSummary, "summary.json"),
 }

@@ -1,14 +1,15 @@
 """`pipeline status` and `pipeline runs`: the progress of runs, also while another process works."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pipeline.domain.fates import Action, State, sends
 from pipeline.domain.plan_file import PlanFile
+from pipeline.domain.run_summary import RunSummary
 from pipeline.errors import ThresholdExceeded
-from pipeline.reporting import reasons_of, stopped_by
-from pipeline.storage.ledger import Ledger, is_holding
+from pipeline.reporting import FateChange, reasons_of, stopped_by
+from pipeline.storage.ledger import Ledger, RecordedRun, is_holding
 from pipeline.storage.run_damage import DamagedRun
 from pipeline.storage.run_folder import RunFolder
 from pipeline.storage.run_search import (
@@ -65,10 +66,9 @@ class RunStatus:
     exit_code: int | None
     reports: str
     verdict: str  #: one sentence about the result
-    came_back: int = 0  #: records that were resubmitted to later runs
+    resubmitted: int = 0  #: records that were resubmitted to later runs
     overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of this run
-    #: changes by later runs: then, now, run_id, records
-    became: list[dict[str, Any]] = field(default_factory=list)
+    changes: Sequence[FateChange] = ()  #: by later runs
     open: int | None = None  #: records of this run that need a person; None before it is applied
     stops: tuple[str, ...] = ()  #: issues that stop the plan until a person accepts them
     waits: int = 0  #: records that wait for an earlier request, at the end of the run
@@ -111,14 +111,14 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     `since`: also what later runs did with its records.
     """
     plan = folder.read_plan_of_any_version()
-    known: dict[str, Any] | None = None
+    known: RecordedRun | None = None
     states: dict[str, int] = {}
     with Ledger.read(home / plan.environment.name) as ledger:
         if ledger is not None:
-            known = ledger.run(folder.run_id)
-            states = ledger.counts(folder.run_id)
+            known = ledger.runs.find(folder.run_id)
+            states = ledger.runs.counts(folder.run_id)
     applied = folder.read_summary() if known is None and folder.was_applied else None
-    status = known["status"] if known else applied["status"] if applied else "planned"
+    status = known.status if known else applied.status if applied else "planned"
     if applied:
         states = _states_of(applied)
     # All creates may be settled while the results are not written.
@@ -129,7 +129,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     too_many = _too_many(plan) if status == "planned" else ""
     has_results = since and folder.was_applied
     found = became_of(folder, home) if has_results else NOTHING
-    results = summary if has_results else {}
+    results = summary if has_results else None
     return RunStatus(
         run_id=folder.run_id,
         status=status,
@@ -137,23 +137,27 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         planned=sends(plan.actions),
         later=plan.count_of(Action.DEFER),
         states=states,
-        started_at=known["started_at"] if known else None,
-        ended_at=known["ended_at"] if known else None,
-        exit_code=ThresholdExceeded.exit_code if too_many else summary.get("exit_code"),
+        started_at=known.started_at if known else None,
+        ended_at=known.ended_at if known else None,
+        exit_code=ThresholdExceeded.exit_code
+        if too_many
+        else summary.exit_code
+        if summary
+        else None,
         reports=str(folder.path),
         verdict=(_NO_LEDGER.format(home) if applied else "")
         + too_many
         + (_verdict(summary) or _VERDICTS[status]),
-        came_back=found.came_back,
+        resubmitted=found.resubmitted,
         overall=found.overall,
-        became=found.later,
+        changes=found.changes,
         open=found.open,
         stops=_stops(summary),
-        waits=summary.get("waiting", {}).get("records", 0) if folder.was_applied else 0,
-        fates=results.get("fates", {}),
-        held_differs=results.get("held_differs", {}),
+        waits=summary.waiting.records if summary and folder.was_applied else 0,
+        fates=results.fates if results else {},
+        held_differs=(results.held_differs or {}) if results else {},
         reasons={name: reasons_of(results, name) for name in ("rejected", "held", "in_doubt")}
-        if results
+        if results is not None
         else {},
     )
 
@@ -212,15 +216,15 @@ def find_run(
     return None
 
 
-def _states_of(summary: dict[str, Any]) -> dict[str, int]:
+def _states_of(summary: RunSummary) -> dict[str, int]:
     """State -> creates of a run whose ledger is not here, from its own summary."""
-    fates, creates = summary["fates"], sends(summary["actions"])
+    fates, creates = summary.fates, sends(summary.actions)
     named = {
         name: fates[name]
         for name in ("created", "created_different", "refused", "given_up")
         if fates.get(name)
     }
-    unsettled = fates["in_doubt"] + fates["not_attempted"] - summary["actions"].get("defer", 0)
+    unsettled = fates["in_doubt"] + fates["not_attempted"] - summary.actions.get(Action.DEFER, 0)
     there_before = creates - unsettled - sum(named.values())
     return {**named, **({"pre_existing": there_before} if there_before > 0 else {})}
 
@@ -234,18 +238,16 @@ def _can_go_on(run: RunStatus) -> bool:
     )
 
 
-def _verdict(summary: dict[str, Any]) -> str:
-    """The verdict of a summary, after the issues that stop the plan."""
+def _verdict(summary: RunSummary | None) -> str:
+    """The verdict of a summary, after the issues that stop the plan; empty without one."""
+    if summary is None:
+        return ""
     stops = _stops(summary)
-    return (
-        f"Stopped by {', '.join(stops)}. {summary['verdict']}"
-        if stops
-        else summary.get("verdict", "")
-    )
+    return f"Stopped by {', '.join(stops)}. {summary.verdict}" if stops else summary.verdict
 
 
-def _stops(summary: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(stopped_by(summary)) if summary.get("status") == "planned" else ()
+def _stops(summary: RunSummary | None) -> tuple[str, ...]:
+    return tuple(stopped_by(summary)) if summary is not None and summary.is_planned else ()
 
 
 def _too_many(plan: PlanFile) -> str:
@@ -256,9 +258,9 @@ def _too_many(plan: PlanFile) -> str:
     return f"Stopped by THRESHOLD.MAX_CREATES: {creates:,} creates, and {allowed:,} are allowed. "
 
 
-def _summary(folder: RunFolder, status: str) -> dict[str, Any]:
-    """The summary of a run if it matches its status; else an empty one."""
+def _summary(folder: RunFolder, status: str) -> RunSummary | None:
+    """The summary of a run if it matches its status."""
     if folder.is_unfinished or not (folder.path / "summary.json").is_file():
-        return {}
+        return None
     summary = folder.read_summary()
-    return summary if summary["status"] == status else {}
+    return summary if summary.status == status else None

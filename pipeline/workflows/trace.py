@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import JsonValue
 
-from pipeline.billing import LookUp, as_billing_holds_it
+from pipeline.billing import Lookup, as_billing_holds_it
 from pipeline.config import Settings, Target
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import known
@@ -220,7 +220,7 @@ def _rows_of_billing_id(run: RunFolder, billing_id: str) -> list[str]:
 
 def _named(home: Path, billing_id: str) -> list[str]:
     with Ledger.read(home) as ledger:
-        return ledger.named(billing_id) if ledger is not None else []
+        return ledger.references_of(billing_id) if ledger is not None else []
 
 
 def _records(run: RunFolder, references: set[str], rows: set[tuple[str, str]]) -> Iterator[_Record]:
@@ -292,7 +292,9 @@ def _events(folder: Path, references: Sequence[str]) -> list[Event]:
     with Ledger.read(folder) as ledger:
         if ledger is None:
             return []
-        return [event for reference in references for event in ledger.life_of(reference)]
+        return [
+            event._asdict() for reference in references for event in ledger.events_of(reference)
+        ]
 
 
 def _looked_up(
@@ -306,7 +308,7 @@ def _looked_up(
     run, newest = sent or fit[-1]
     reference, payload = newest.external_reference or "", newest.payload or ""
     with connected(settings, target, workers=1) as billing:
-        answer = billing.make(LookUp(reference, payload.encode()))
+        answer = billing.make(Lookup(reference, payload.encode()))
     match answer:
         case Found():
             held = as_billing_holds_it(payload, answer)

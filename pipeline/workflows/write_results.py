@@ -3,13 +3,12 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -17,25 +16,29 @@ import polars as pl
 from pipeline.domain.customer import ROW_ID, is_import_column
 from pipeline.domain.fates import LISTS, Action
 from pipeline.domain.origin_check import OriginChecks
-from pipeline.domain.plan_file import PlanFile, PlanSettings, StageProfile
-from pipeline.domain.published import JsonObject
+from pipeline.domain.plan_file import PlanFile, StageProfile
 from pipeline.domain.redaction import Pii, shown, token
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.summary_parts import Requests
 from pipeline.reporting import (
     EarlierRuns,
-    Facts,
     Report,
+    RunOutcome,
+    StopCause,
     count_differing,
     differences,
     find_fates,
     identities,
     listed,
-    pace,
     summarize,
+    throughput,
     with_differing,
     with_examples,
 )
+from pipeline.storage.aligned_parts import aligned_parts
 from pipeline.storage.files import renamed_when_whole, token_key, write_bytes, written_whole
 from pipeline.storage.run_folder import DIFFERING, PAGES, RunFolder
+from pipeline.storage.workbench import open_workbench, show, source
 from pipeline.storage.xlsx import MOST_COLUMNS, write_text_sheet
 from pipeline.submission import Stop
 from pipeline.transforming.resubmission import TOO_LONG_FOR_A_CELL
@@ -68,15 +71,23 @@ class Results:
     plan: PlanFile
     profile: Profile
     stop: Stop | None = None
-    requests: dict[str, int] = field(
-        default_factory=lambda: {"creates": 0, "replayed": 0, "look_ups": 0}
-    )
+    requests: Requests = field(default_factory=Requests)
     settled: pl.DataFrame | None = None
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
     account: Account | None = None
     #: field -> held records that differ in it
     held_differs: Counter[str] = field(default_factory=Counter)
-    content: dict[str, Any] = field(default_factory=dict)  #: the summary, after `_add_up`
+    _summary: RunSummary | None = None
+
+    @property
+    def summary(self) -> RunSummary:
+        """The summary, after `_add_up`."""
+        assert self._summary is not None  # noqa: S101 - `_add_up` is the first step that makes it
+        return self._summary
+
+    @summary.setter
+    def summary(self, summary: RunSummary) -> None:
+        self._summary = summary
 
 
 def write_results(
@@ -86,7 +97,7 @@ def write_results(
     status: str,
     now: datetime,
     stop: Stop | None = None,
-    requests: dict[str, int] | None = None,
+    requests: Mapping[str, int] | None = None,
     submit_seconds: float | None = None,
     settled: pl.DataFrame | None = None,
     earlier: EarlierRuns = NO_EARLIER_RUNS,
@@ -95,25 +106,30 @@ def write_results(
     """Write every result file of a run from its staged tables, and return the report.
 
     Each step replaces the files of an earlier attempt, so a failed attempt can be repeated.
-    `settled`: the times when each create began and was settled, see `reporting.pace`.
+    `settled`: the times when each create began and was settled, see `reporting.throughput`.
     """
     results = Results(
         folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled
     )
     results.earlier, results.account = earlier, account
-    results.requests = requests or results.requests
+    if requests is not None:
+        results.requests = Requests(
+            creates=requests["creates"],
+            replayed=requests["replayed"],
+            lookups=requests["look_ups"],
+        )
     profile = results.profile
     profile.add(results.plan.profile)
     if submit_seconds is not None:
         creates = results.plan.count_of(Action.CREATE)
         sending = StageProfile(seconds=round(submit_seconds, 3), rows=creates)
         profile.add({"submit": sending})
-    with profile.running(), folder.workbench() as workbench:
+    with profile.running(), open_workbench(folder.path) as workbench:
         for query in QUERIES:
             query(results, workbench)
     for step in STEPS:
         step(results)
-    return Report(results.content)
+    return Report(results.summary)
 
 
 def _write_lists(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
@@ -121,20 +137,19 @@ def _write_lists(results: Results, workbench: duckdb.DuckDBPyConnection) -> None
     results.held_differs = _write_rows(
         results.folder, workbench, results.plan.columns, results.profile, checks
     )
-    results.folder.show(workbench, "fates")
+    show(workbench, "fates")
 
 
 def _add_up(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
     with results.profile.stage("sum", results.plan.read.records):
-        results.content = summarize(workbench, _facts(results)).content
-        most_first = sorted(results.held_differs.items(), key=lambda one: (-one[1], one[0]))
-        results.content["held_differs"] = dict(most_first)
-        results.content["reasons"] = with_examples(
+        summary = summarize(workbench, results.plan, _outcome(results))
+        reasons = with_examples(
             workbench,
-            results.content["reasons"],
+            summary.reasons,
             partial(shown, pii=Pii.MASKED),
             partial(token, token_key(results.home)),
         )
+        results.summary = summary.changed(reasons=reasons)
 
 
 def _write_differences(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
@@ -156,7 +171,7 @@ def _write_returned(results: Results) -> None:
 
 
 def _write_summary(results: Results) -> None:
-    folder, content = results.folder, results.content
+    folder = results.folder
     names = [
         *(f"{name}.csv" for name in LISTS),
         "differences.csv",
@@ -166,9 +181,12 @@ def _write_summary(results: Results) -> None:
     ]
     names += ["report.xlsx"] * (results.status != "planned")
     names += [WORKBOOK] * (folder.path / WORKBOOK).exists()
-    content["files"] = {name: str(folder.path / name) for name in names}
-    content["seconds"], content["profile"] = results.profile.seconds, _stages(results)
-    folder.write_json("summary.json", content)
+    results.summary = results.summary.changed(
+        files={name: str(folder.path / name) for name in names},
+        seconds=results.profile.seconds,
+        profile=results.profile.stages,
+    )
+    folder.write_json("summary.json", results.summary.to_json())
 
 
 def _keep_current_fates(results: Results) -> None:
@@ -184,7 +202,7 @@ def _seal(results: Results) -> None:
 
 
 def _write_pages(results: Results) -> None:
-    write_pages(results.folder, results.content, results.home)
+    write_pages(results.folder, results.summary, results.home)
 
 
 #: Steps that query the staged tables, in this order; then those that write files from the results.
@@ -202,55 +220,23 @@ STEPS: tuple[Callable[[Results], None], ...] = (
 )
 
 
-def _facts(results: Results) -> Facts:
-    plan, stop = results.plan, results.stop
-    lines = Counter[str]()
-    for file in plan.inputs:
-        lines.update(dict(file.lines))
-    return Facts(
-        run_id=plan.run_id,
+def _outcome(results: Results) -> RunOutcome:
+    stop, account = results.stop, results.account
+    most_first = sorted(results.held_differs.items(), key=lambda one: (-one[1], one[0]))
+    return RunOutcome(
         status=results.status,
-        stop_reason=stop.reason if stop else None,
-        stop_code=stop.exit_code if stop else None,
-        environment=asdict(plan.environment),
-        planner=plan.planner,
-        version=plan.version,
-        planned_at=plan.planned_at,
         finished_at=results.now,
-        inputs=[file.to_json() for file in plan.inputs],
-        lines=dict(lines),
-        records_read=plan.read.records,
-        debits_read=plan.read.debits,
-        credits_read=plan.read.credits,
-        not_sent_columns=plan.columns_not_sent,
-        actions=plan.actions,
+        stop=StopCause(stop.reason, stop.exit_code) if stop else None,
         requests=results.requests,
-        profile=_stages(results),
+        profile=results.profile.stages,
         earlier=results.earlier,
-        account=results.account.sentence if results.account else None,
-        account_is_doubtful=results.account is not None and results.account.is_doubtful,
-        settings=plan.settings.to_json(),
-        per_second=plan.per_second,
-        mapping=plan.mapping,
-        absent_texts=plan.absent_texts,
-        references=plan.known_customers.to_json() if plan.known_customers else None,
-        config=plan.config.file.to_json() if plan.config else None,
-        waves=_wave(plan.settings),
-        findings=[one.to_json() for one in plan.findings],
-        accepted=accepted_by(results.folder, plan),
-        control_totals=[one.to_json() for one in plan.control_totals],
+        account=account.sentence if account else None,
+        account_is_doubtful=account is not None and account.is_doubtful,
+        accepted=accepted_by(results.folder, results.plan),
         tools=tools(),
-        pace=None if results.settled is None else pace(results.settled),
+        throughput=None if results.settled is None else throughput(results.settled),
+        held_differs=dict(most_first),
     )
-
-
-def _stages(results: Results) -> dict[str, JsonObject]:
-    return {name: stage.to_json() for name, stage in results.profile.stages.items()}
-
-
-def _wave(settings: PlanSettings) -> dict[str, Any] | None:
-    wave = {"limit": settings.limit, "where": settings.where}
-    return wave if any(wave.values()) else None
 
 
 def _write_rows(
@@ -272,11 +258,15 @@ def _write_rows(
             name: stack.enter_context(written_whole(folder.path / f"{name}.csv")) for name in LISTS
         }
         write_rows = stack.enter_context(folder.written_in_parts("rows.parquet"))
-        parts = (
-            (folder.source(records), folder.source(plan))
-            for records, plan in folder.planned_parts()
-        )
-        found = profile.timed("fates", find_fates(workbench, folder.run_id, parts))
+        parts = list(aligned_parts(folder, "records", "plan"))
+        relations = [
+            (
+                source(workbench, part.paths["records"].name),
+                source(workbench, part.paths["plan"].name),
+            )
+            for part in parts
+        ]
+        found = profile.timed("fates", find_fates(workbench, folder.run_id, relations))
 
         def keep(numbered: tuple[int, pl.DataFrame]) -> None:
             number, fates = numbered
@@ -285,15 +275,13 @@ def _write_rows(
                 write_rows(identities(fates))
 
         keep_behind = stack.enter_context(one_behind(keep))
-        for number, plain_fates in enumerate(one_ahead(found)):
+        for number, (part, plain_fates) in enumerate(zip(parts, one_ahead(found), strict=True)):
             fates = with_differing(plain_fates, differing)
             held_differs.update(count_differing(fates))
             profile.add_rows("fates", fates.height)
             with profile.stage("lists", fates.height):
                 keep_behind((number, fates))
-                records = pl.read_parquet(
-                    folder.parts("records")[number], columns=wanted, glob=False
-                )
+                records = part.table("records").select(wanted).collect()
                 for name, file in lists.items():
                     listed_here = listed(name, records, fates, columns, folder.run_id, checks)
                     if listed_here.height or not number:

@@ -19,7 +19,8 @@ import pytest
 from pipeline.billing.probe import Probe
 from pipeline.domain.customer import Environment
 from pipeline.storage.ledger import Intent, Ledger, run_lock
-from pipeline.workflows.check import CheckRequest, Finding, Verdict, _certificate, _clock, check
+from pipeline.workflows.check import CheckRequest, Finding, Verdict, check
+from pipeline.workflows.check.billing import of_certificate, of_clock
 from tests.conftest import REPOSITORY, customers_csv, environment_of_ours
 
 CERTIFICATE = REPOSITORY / "tests" / "cases" / "tls" / "self_signed.pem"
@@ -75,7 +76,7 @@ def website(*, ahead: timedelta = timedelta(), tls: bool = False) -> Iterator[st
     assert set(seen) <= {None}, "a key was told to a stranger"
 
 
-def test_a_wrong_clock_a_full_disk_a_public_key_and_a_wrong_address_are_all_told_in_one_run(
+def test_one_run_reports_a_wrong_clock_a_full_disk_a_public_key_and_a_wrong_address(
     tmp_path,
 ):
     (tmp_path / "home").mkdir(mode=0o700)
@@ -256,7 +257,7 @@ def test_an_address_that_no_key_may_be_sent_to_is_told(tmp_path, address):
     assert found["disk"].verdict is Verdict.OK
 
 
-def test_a_certificate_that_nobody_has_signed_is_told_and_the_key_is_not(tmp_path):
+def test_an_unsigned_certificate_is_reported_and_the_key_is_not_sent(tmp_path):
     with website(tls=True) as address:
         found = looked(
             tmp_path, destination=address, variables={"BILLING_API_KEY": "sk_test_a0000000"}
@@ -270,11 +271,13 @@ def test_a_certificate_that_nobody_has_signed_is_told_and_the_key_is_not(tmp_pat
 def test_a_certificate_that_ends_soon_is_a_warning(days, verdict):
     until = datetime.now(UTC) + timedelta(days=days, hours=1)
 
-    assert _certificate("https://a.example", Probe(401, certificate_until=until)).verdict is verdict
+    assert (
+        of_certificate("https://a.example", Probe(401, certificate_until=until)).verdict is verdict
+    )
 
 
 def test_a_server_without_a_time_leaves_the_clock_unchecked():
-    assert _clock(Probe(401)).verdict is Verdict.NOT_CHECKED
+    assert of_clock(Probe(401)).verdict is Verdict.NOT_CHECKED
 
 
 def test_a_folder_that_others_may_look_into_is_a_warning(tmp_path):

@@ -157,7 +157,7 @@ def planted(tmp_path_factory):
         "\n".join([HEADER, *rows, rows[7]]) + "\n", encoding="utf-8"
     )
     with SandboxServer(
-        api_key=SECRET, faults=Faults(opaque_types=True, lost_reply=0.2), seed=3
+        api_key=SECRET, faults=Faults.of(opaque_types=True, lost_reply=0.2), seed=3
     ) as sandbox:
         place = Place(folder, sandbox)
         name, email, phone = PEOPLE[3]
@@ -200,7 +200,7 @@ def test_a_run_with_rejected_and_held_rows_exits_1_and_says_the_result_on_stdout
     assert summary["fates"]["invalid"] == 4
     assert summary["fates"]["already_exists_different"] == 1
     assert summary["fates"]["duplicate_in_file"] == 1
-    assert summary["conservation"]["holds"]
+    assert summary["accounting"]["holds"]
     assert done.stdout.splitlines()[-1].startswith("21 records: ")
     assert "Traceback" not in done.stderr
 
@@ -495,7 +495,7 @@ def test_a_record_that_got_lost_breaks_the_law_and_exits_7(planned):
 
     summary = json.loads(done.stdout)
     assert (done.returncode, summary["exit_code"]) == (7, 7)
-    assert not summary["conservation"]["holds"]
+    assert not summary["accounting"]["holds"]
 
 
 def test_planned_creates_that_were_never_sent_are_no_clean_end(planned):

@@ -21,7 +21,7 @@ COLUMNS = ["external_reference", "name", "email", "phone", "currency", "balance"
 def test_every_reason_is_explained_with_an_example_and_how_to_mend_it():
     assert set(EXPLANATIONS) == {*Reason, *FileIssue}
     for told in EXPLANATIONS.values():
-        assert told.mend.endswith(".")
+        assert told.remedy.endswith(".")
         assert told.shown
 
 
@@ -49,7 +49,7 @@ def test_the_cells_of_an_example_bring_its_reason_about(pipeline, tmp_path):
         for row in csv.DictReader(file):
             codes = [code.partition(":")[0] for code in row["_import_reasons"].split()]
             assert codes
-            assert all(EXPLANATIONS[Reason(code)].mend in row["_import_hint"] for code in codes)
+            assert all(EXPLANATIONS[Reason(code)].remedy in row["_import_hint"] for code in codes)
 
 
 def test_what_bears_on_a_reason_exists():
@@ -59,7 +59,7 @@ def test_what_bears_on_a_reason_exists():
         for one in _params(command)
         for option in one.opts
     }
-    named = {name for told in EXPLANATIONS.values() for name in told.bears_on_it}
+    named = {name for told in EXPLANATIONS.values() for name in told.settings}
 
     assert {name for name in named if name.startswith("--")} <= options
     assert [name for name in named if not name.startswith("--") and not _in_schema(name)] == []
@@ -105,7 +105,7 @@ def test_without_a_code_every_one_is_listed_and_programs_get_json(pipeline):
     assert [one["code"] for one in json.loads(as_json.stdout)] == [
         reason.value for reason in EVERY_CODE
     ]
-    assert {"code", "meaning", "example", "mend", "bears_on_it"} == set(
+    assert {"code", "meaning", "example", "remedy", "settings"} == set(
         json.loads(as_json.stdout)[0]
     )
 

@@ -605,8 +605,8 @@ def test_another_quote_is_as_strict_as_the_usual_one(tmp_path, quote):
 def test_the_hint_of_a_stray_quote_names_the_key_of_another_quote():
     told = EXPLANATIONS[Reason.READ_STRAY_QUOTE]
 
-    assert "source.quote" in told.mend
-    assert "source.quote" in told.bears_on_it
+    assert "source.quote" in told.remedy
+    assert "source.quote" in told.settings
 
 
 def test_without_quotes_a_quote_is_a_character(tmp_path):

@@ -14,6 +14,8 @@ import polars as pl
 import pytest
 
 from pipeline.domain.machine_faults import breakage
+from pipeline.domain.reconciliation import Reconciliation
+from pipeline.domain.sign_offs import Acceptance
 from pipeline.errors import LedgerLocked, OutputRefused, RunNotFound
 from pipeline.reporting import render_run
 from pipeline.storage import files
@@ -34,9 +36,10 @@ from pipeline.storage.run_search import (
     find_runs,
     matching_runs,
 )
+from pipeline.storage.workbench import open_workbench
 from pipeline.verifier.manifest import read_manifest
 from pipeline.workflows.account import kept_account
-from pipeline.workflows.report.evidence import differences_of
+from pipeline.workflows.report.evidence import FoundReconciliation, differences_of
 from tests.conftest import customers_csv
 from tests.planned import a_plan
 
@@ -50,6 +53,11 @@ def umask(mask: int):
         yield
     finally:
         os.umask(before)
+
+
+_RECONCILIATION = Reconciliation.of(
+    json.loads((Path(__file__).parents[1] / "golden" / "reconciliation.json").read_text())
+)
 
 
 def mode(path: Path) -> int:
@@ -67,7 +75,7 @@ def test_no_reader_of_a_run_folder_waits_for_a_pipe(tmp_path):
     pipe = tmp_path / "summary.json"
     os.mkfifo(pipe)
 
-    for read in (object_in, lambda path: lines_in(path, dict)):
+    for read in (object_in, lambda path: lines_in(path, Acceptance.of)):
         with pytest.raises(RunDamaged, match="not a regular file"):
             read(pipe)
     with pytest.raises(RunDamaged, match="not a regular file"):
@@ -310,7 +318,7 @@ def test_a_run_folder_and_all_in_it_are_private_even_where_the_umask_is_not(tmp_
         folder = RunFolder.create(tmp_path / "reports", RUN_ID)
         folder.stage_records(1, pl.DataFrame({"position": [1]}))
         folder.write_json("plan.json", {"a": "é"})
-        with folder.workbench() as workbench:
+        with open_workbench(folder.path) as workbench:
             workbench.execute("SELECT * FROM records").fetchall()
 
     found = [folder.path.parent, folder.path, *folder.path.rglob("*")]
@@ -444,7 +452,7 @@ def test_the_differences_of_a_reconciliation_are_not_read_from_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "differences.csv")
 
     with pytest.raises(RunDamaged, match=r"differences\.csv cannot be read \(not a regular file\)"):
-        differences_of((tmp_path, {}))
+        differences_of(FoundReconciliation(tmp_path, _RECONCILIATION))
 
 
 @pytest.mark.parametrize("write", [written_whole, renamed_when_whole])
@@ -512,7 +520,7 @@ def test_the_manifest_holds_the_hash_of_every_result_file(tmp_path):
     manifest = json.loads((folder.path / "manifest.json").read_text())
     names = [*RESULT_FILES, "staged/plan-00001.parquet"]
     assert manifest["files"] == {name: sha256_of(folder.path / name) for name in sorted(names)}
-    assert read_manifest(folder.path) == (manifest, None)  # its seal holds
+    assert read_manifest(folder.path)[1] is None  # its seal holds
 
 
 # the workbench
@@ -526,7 +534,7 @@ def bench(tmp_path):
     folder.stage("plan-00001.parquet", pl.DataFrame({"position": [1]}))
     (tmp_path / "outside.csv").write_text("secret\n42\n")
     (tmp_path / "reports" / "beside.csv").write_text("secret\n42\n")
-    with folder.workbench() as workbench:
+    with open_workbench(folder.path) as workbench:
         yield workbench, tmp_path
 
 
@@ -600,7 +608,7 @@ def test_the_workbench_refuses_what_leads_out_of_its_run(bench, statement):
 def test_the_workbench_leaves_nothing_behind_even_after_an_error(tmp_path):
     folder = RunFolder.create(tmp_path, RUN_ID)
 
-    with pytest.raises(RuntimeError), folder.workbench():
+    with pytest.raises(RuntimeError), open_workbench(folder.path):
         raise RuntimeError
 
     assert names(folder.path) == ["staged"]
@@ -613,7 +621,7 @@ def test_a_folder_of_any_name_is_a_folder(tmp_path, name):
     folder = RunFolder.create(tmp_path / name, RUN_ID)
     folder.stage_records(1, pl.DataFrame({"position": [1, 2]}))
 
-    with folder.workbench() as workbench:
+    with open_workbench(folder.path) as workbench:
         count = workbench.execute("SELECT count(*) FROM records").fetchone()[0]
         with renamed_when_whole(folder.path / "out.csv") as path:
             workbench.execute(
@@ -630,7 +638,7 @@ def test_a_neighbour_whose_name_matches_a_folder_read_as_a_pattern_is_not_read(t
             1, pl.DataFrame({"position": list(range(rows))})
         )
 
-    with RunFolder(tmp_path / "a[1]" / RUN_ID).workbench() as workbench:
+    with open_workbench(RunFolder(tmp_path / "a[1]" / RUN_ID).path) as workbench:
         count = workbench.execute("SELECT count(*) FROM records").fetchone()[0]
 
     assert count == 1
@@ -651,15 +659,15 @@ def test_a_plan_with_staged_tables_of_another_version_is_refused(pipeline, schem
     assert why in result.stderr
 
 
-def test_a_summary_of_an_earlier_version_is_read_as_this_one_writes_it_and_makes_a_page(inside):
+def test_a_summary_of_an_earlier_version_is_read_in_the_form_of_this_one(inside):
     customers_csv(inside.folder / "c.csv", 2)
     inside("run", "c.csv", "--sandbox", "--yes")
     folder = RunFolder(inside.newest())
     written = folder.read_summary()
-    later = ("left_by_earlier_runs", "other_ledgers", "account", "account_is_doubtful")
-    folder.write_json(
-        "summary.json", {name: value for name, value in written.items() if name not in later}
-    )
+    older = {**written.to_json(), "schema": 1}
+    for name in ("left_by_earlier_runs", "other_ledgers", "account", "account_is_doubtful"):
+        del older[name]
+    folder.write_json("summary.json", older)
 
     read = folder.read_summary()
 

@@ -11,10 +11,12 @@ from unittest.mock import patch
 import pytest
 
 from pipeline.cli.commands import cli
+from pipeline.domain.customer import Environment
 from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows import write_results
 from pipeline.workflows.places import destination_options
 from tests.conftest import REPOSITORY, Inside, customers_csv
+from tests.planned import a_plan
 
 PLACES = ["--home", "my home", "--reports", "our $reports"]
 CONFIG = (
@@ -281,9 +283,9 @@ def test_known_customers_that_cannot_be_read_are_suggested_to_be_loaded_again(he
 
 def test_check_suggests_to_resume_what_is_unsettled_and_to_look_at_what_is_damaged(here, tmp_path):
     stranded(here, *PLACES)
-    with patch("pipeline.storage.ledger.Ledger.unsettled", lambda _: 2):
+    with patch("pipeline.storage.ledger.LedgerReader.in_doubt", lambda _: 2):
         [resume] = suggestions(here("check", "the job.yaml", *PLACES).stdout)
-    with patch("pipeline.storage.ledger.Ledger.damage", lambda _: ["its end is missing"]):
+    with patch("pipeline.storage.ledger.LedgerReader.damage", lambda _: ["its end is missing"]):
         [audit] = suggestions(here("check", "the job.yaml", *PLACES).stdout)
 
     assert repeats(resume, "--config", "the job.yaml", *PLACES)
@@ -338,12 +340,12 @@ def test_a_page_suggests_commands_that_find_its_run(with_pages):
         ),
     ],
 )
-def test_a_command_outside_of_a_terminal_says_where_to_and_that_customers_are_real(
+def test_a_command_names_the_destination_and_that_its_customers_are_real(
     destination, environment, words
 ):
-    names = dict(zip(("name", "merchant", "mode"), environment, strict=True))
+    plan = a_plan(destination=destination, environment=Environment(*environment, "x.org"))
 
-    assert list(destination_options({"destination": destination, "environment": names})) == words
+    assert list(destination_options(plan)) == words
 
 
 def commands_on(pipeline: Inside) -> list[list[str]]:

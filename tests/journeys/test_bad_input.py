@@ -42,7 +42,7 @@ def planned(inside, content, *options, name="c.csv", job=""):
                     int(re.split("[:#]", row_id)[-1])
                 )
         reasons.pop("SUBMIT.NOT_ATTEMPTED", None)
-        assert inside.summary()["conservation"]["holds"]
+        assert inside.summary()["accounting"]["holds"]
     return result.returncode, reasons, result.stdout + result.stderr
 
 

@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import polars as pl
 import pytest
 
-from pipeline.storage.manifest import sealed
+from pipeline.storage.manifest import sealed_json
 from pipeline.verifier import verify_bundle
 from tests.conftest import REPOSITORY, Inside, running_sandbox
 from tests.journeys.test_report import (
@@ -82,7 +82,7 @@ def resealed(contents):
         for name in contents
         if name != "manifest.json"
     }
-    return {**contents, "manifest.json": sealed(manifest)}
+    return {**contents, "manifest.json": sealed_json(manifest)}
 
 
 def test_twenty_planted_people_stand_nowhere_in_it_nor_in_what_the_commands_said(bundled):

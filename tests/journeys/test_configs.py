@@ -195,12 +195,12 @@ def test_a_config_runs_on_its_sample_and_a_second_run_creates_nobody(pipeline, s
     )  # some rows are held or rejected, and the code says so
     summary, again = json.loads(first.stdout), json.loads(second.stdout)
     assert _figures(summary) == sample.expected
-    assert summary["conservation"]["holds"]
+    assert summary["accounting"]["holds"]
     assert summary["sums"] == _net(summary["debits"], summary["credits"])
     assert again["fates"]["created"] == 0
     known_before = sample.expected["fates"].get("already_exists_same", 0)
     assert again["fates"]["already_exists_same"] == sample.expected["creates"] + known_before
-    assert again["requests"] == {"creates": 0, "replayed": 0, "look_ups": 0}
+    assert again["requests"] == {"creates": 0, "replayed": 0, "lookups": 0}
 
 
 @each_sample

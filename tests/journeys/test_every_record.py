@@ -61,7 +61,7 @@ def test_every_record_of_a_broken_file_is_in_exactly_one_list_by_its_physical_li
     assert all(row["_import_text"].startswith("bad-") for row in lists["rejected"])
     assert len(lists["created"]) == 100
     assert summary["records"] == {"read": 144, "header": 1, "skipped": 0, "blank": 6}
-    assert summary["conservation"]["holds"]
+    assert summary["accounting"]["holds"]
     assert pl.read_parquet(pipeline.newest() / "rows.parquet")["row_id"].to_list() == sorted(
         seen, key=_line
     )
@@ -117,7 +117,7 @@ def test_a_name_that_slipped_into_the_currency_is_summed_apart_and_named_nowhere
         "?": 300,
         "ZAR": 300,
     }
-    assert summary["conservation"]["holds"]
+    assert summary["accounting"]["holds"]
     for name in ("summary.json", "report.html", "manifest.json"):
         assert "JANE" not in (pipeline.newest() / name).read_text().upper()
 

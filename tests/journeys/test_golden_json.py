@@ -38,7 +38,7 @@ MACHINE = {
     "by",
     "pid",
     "profile",
-    "pace",
+    "throughput",
     "seconds",
     "size",
     "seal",

@@ -216,7 +216,7 @@ def _is_refused(result, billing, *names):
     assert billing.stats()["requests"]["create"] == 0
 
 
-# -- waves ------------------------------------------------------------------------------------------------------------
+# -- batches ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_wave_of_10_and_then_the_rest_create_nobody_twice_and_status_shows_what_is_left(
@@ -234,8 +234,8 @@ def test_a_wave_of_10_and_then_the_rest_create_nobody_twice_and_status_shows_wha
     assert (first.returncode, rest.returncode) == (0, 0)
     assert after_first == {f"ref-{n}" for n in range(10)}
     assert "10 of 10 creates settled" in status
-    assert "15 left for later waves" in status
-    assert "left for later waves" not in pipeline("status", wave).stdout
+    assert "15 left for a later batch" in status
+    assert "left for a later batch" not in pipeline("status", wave).stdout
     assert (summary["fates"]["created"], summary["fates"]["not_attempted"]) == (10, 15)
     assert pipeline.summary()["fates"]["created"] == 15
     assert pipeline.summary()["fates"]["already_exists_same"] == 10

@@ -22,6 +22,7 @@ def documents(tmp_path_factory):
     return {
         "config": yaml.safe_load(config.read_text(encoding="utf-8")),
         "plan": json.loads((run / "plan.json").read_text(encoding="utf-8")),
+        "summary": json.loads((run / "summary.json").read_text(encoding="utf-8")),
     }
 
 

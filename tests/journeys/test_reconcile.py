@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from pipeline.reconciling import at_most
-from pipeline.storage.manifest import sealed
+from pipeline.storage.manifest import sealed_json
 from pipeline.storage.xlsx import write_text_sheet
 from tests.conftest import Inside, customers_csv, lived_at_a_sandbox, sandbox_of_ones_own
 
@@ -87,7 +87,7 @@ def figures(content, step):
     return found
 
 
-def test_where_billing_is_what_we_meant_nothing_differs_and_every_step_has_its_sum(imported):
+def test_billing_without_differences_is_in_balance_and_every_step_has_its_sum(imported):
     pipeline, outside = imported
     export(pipeline.folder, outside)
 
@@ -100,13 +100,13 @@ def test_where_billing_is_what_we_meant_nothing_differs_and_every_step_has_its_s
     assert content["ledger"][0]["agrees"]
 
 
-def test_by_look_up_billing_is_asked_for_every_customer_and_what_that_cannot_show_is_said(imported):
+def test_lookups_cover_every_customer_and_name_what_they_cannot_show(imported):
     pipeline, outside = imported
     before = outside.stats()["requests"]["create"]
 
     content, differences = reconcile(pipeline, environment=outside.environment)
 
-    assert (content["exit_code"], content["method"], differences) == (0, "look-ups", [])
+    assert (content["exit_code"], content["method"], differences) == (0, "lookups", [])
     assert set(content["not_determinable"]) == {
         "unknown_to_us", "twice_in_billing", "created_by_another_run", "changed_since",
     }  # fmt: skip
@@ -262,7 +262,7 @@ def test_an_export_of_which_a_record_names_no_customer_proves_nothing(imported):
     assert "export.csv:7" in content["verdict"]
 
 
-def test_a_sample_says_what_it_lets_one_say(imported):
+def test_a_sample_states_its_confidence_bound(imported):
     pipeline, outside = imported
 
     before = sum(outside.stats()["requests"].values())
@@ -450,7 +450,7 @@ def test_the_folder_of_a_reconciliation_is_verified_too(imported):
         assert (done.returncode, path.name in done.stdout) == (7, True), path
 
 
-def test_a_reconciliation_that_says_something_else_than_its_differences_is_found_though_its_hashes_fit(
+def test_verify_finds_a_reconciliation_that_contradicts_its_differences_although_its_seal_fits(
     imported,
 ):
     pipeline, outside = imported
@@ -551,7 +551,7 @@ def sealed_anew(folder):
     manifest["files"] = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]
     }
-    (folder / "manifest.json").write_bytes(sealed(manifest))
+    (folder / "manifest.json").write_bytes(sealed_json(manifest))
 
 
 def test_a_difference_that_was_taken_out_makes_the_signature_stale_and_is_named(imported):

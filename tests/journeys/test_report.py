@@ -279,7 +279,7 @@ def test_planner_and_approver_have_signed_by_running_and_a_reviewer_signs_for_wh
     assert pipeline("verify", run.name).returncode == 0
 
 
-def test_a_signature_is_stale_as_soon_as_something_beneath_it_changes(sent):
+def test_a_sign_off_is_stale_as_soon_as_a_signed_file_changes(sent):
     pipeline, outside = sent
     run = pipeline.newest()
     assert pipeline("sign", run.name, "--name", "Thandi").returncode == 0
@@ -588,7 +588,7 @@ def contrast(one, other):
 
 
 @pytest.mark.long  # a bigger form of test_bridge_span_and_status_count_a_record_once of test_statements
-def test_a_month_counts_each_record_once_however_often_it_was_fed(sent_alone):
+def test_a_month_counts_each_record_once_however_often_it_was_submitted(sent_alone):
     pipeline, outside = sent_alone
     there = ("--base-url", outside.base_url, "--yes")
     first = pipeline.newest()
@@ -606,7 +606,7 @@ def test_a_month_counts_each_record_once_however_often_it_was_fed(sent_alone):
 
     told = json.loads(done.stdout)
     assert done.returncode == 1  # the pair that differs, and the address that nobody mended
-    records, fed, money = told["once"]["conservation"]["checks"]
+    records, fed, money = told["once"]["accounting"]["checks"]
     assert (records["read"], records["ended"], records["holds"]) == (22, 22, True)
     assert (fed["read"], fed["ended"]) == (
         69,
@@ -617,7 +617,7 @@ def test_a_month_counts_each_record_once_however_often_it_was_fed(sent_alone):
     assert {fate: number for fate, number in told["once"]["fates"].items() if number} == {
         "created": 18, "duplicate_in_file": 1, "needs_review": 2, "invalid": 1,
     }  # fmt: skip
-    assert [(file["name"], file["times"], file["records"], file["mends"]) for file in told["files"]] == [
+    assert [(file["name"], file["times"], file["records"], file["corrections"]) for file in told["files"]] == [
         ("people.csv", 3, 22, 0), ("rejected.csv", 1, 3, 3),
     ]  # fmt: skip
     assert told["once"]["sums"]["ZAR"]["created"] == sum(
@@ -660,7 +660,7 @@ def test_a_month_in_which_only_rows_of_an_earlier_one_came_back_says_so(sent_alo
 
     told = json.loads(pipeline("report", "--since", "2025-01-01", "--json").stdout)
 
-    assert told["once"]["conservation"]["holds"]
+    assert told["once"]["accounting"]["holds"]
     assert told["once"]["records"] == 0
     assert told["once"]["of_earlier_files"] == {"created": 1, "invalid": 2}
 

@@ -165,7 +165,7 @@ def test_a_report_made_anew_shows_what_became_of_records_that_were_mended_later(
 
     page = merchant.page(first)
 
-    assert 'data-then="invalid" data-now="created"' in page
+    assert 'data-before="invalid" data-after="created"' in page
     assert f"../{second}/report.html" in page
     assert "Since then, by later runs: 2 created; 1 record of this run is open." in page
     assert "1 still in <a" in page
@@ -189,12 +189,12 @@ def test_bridge_span_and_status_count_a_record_once_however_often_it_was_resubmi
 
     assert (code, span["once"]["records"], some(span["once"]["fates"])) == (0, 4, {"created": 4})
     assert span["once"]["sums"] == {"ZAR": {"created": 903}}
-    assert span["once"]["fed"] == reconciled["fed"] == 4 + 3 + 3 + 4
+    assert span["once"]["rows_read"] == reconciled["rows_read"] == 4 + 3 + 3 + 4
     assert (exit_code, [(step["step"], step["records"], step["figures"]["ZAR"]["sum"]) for step in reconciled["bridge"]]) == (
         0, [("read", 4, 903), ("expected", 4, 903), ("found", 4, 903)],
     )  # fmt: skip
     assert merchant.status(first)["overall"] == {"created": 4}
-    assert merchant.status(first)["came_back"] == 3
+    assert merchant.status(first)["resubmitted"] == 3
 
 
 def test_a_record_that_the_supplier_corrects_in_a_file_of_his_own_is_that_record(merchant):
@@ -207,8 +207,8 @@ def test_a_record_that_the_supplier_corrects_in_a_file_of_his_own_is_that_record
 
     assert (code, some(span["once"]["fates"])) == (1, {"created": 3, "invalid": 1})
     assert [(one["fate"], one["records"]) for one in span["open"]] == [("invalid", 1)]
-    assert span["once"]["conservation"]["holds"]
-    assert [(file["name"], file["records"], file["mends"]) for file in span["files"]] == [
+    assert span["once"]["accounting"]["holds"]
+    assert [(file["name"], file["records"], file["corrections"]) for file in span["files"]] == [
         ("monday.csv", 3, 0), ("tuesday.csv", 2, 1),
     ]  # fmt: skip
     assert merchant.status(first)["overall"] == {"created": 2, "invalid": 1}

@@ -94,7 +94,7 @@ def test_mended_rows_are_linked_to_what_they_were_and_counted_once(there):
     assert set(created(there)) == {"00101", "00102", "00103"}
     assert not (there.newest() / "rejected.xlsx").exists()  # no workbook is written of nothing
     status = json.loads(there("status", first, "--json").stdout)
-    assert (status["came_back"], status["overall"]) == (3, {"created": 4})
+    assert (status["resubmitted"], status["overall"]) == (3, {"created": 4})
     assert "3 records were resubmitted; totals now: 4 created" in there("status", first).stdout
     assert (
         there("run", path.with_name("mended.csv"), "--sandbox", "--yes").returncode == 0
@@ -232,7 +232,7 @@ def test_the_names_of_folders_are_never_patterns(inside):
 
     assert inside("run", "mended.csv", "--sandbox", "--yes", *reports).returncode == 0
     status = json.loads(inside("status", first.name, "--json", *reports).stdout)
-    assert (status["came_back"], status["overall"]) == (3, {"created": 4})
+    assert (status["resubmitted"], status["overall"]) == (3, {"created": 4})
 
 
 def test_amounts_of_a_workbook_are_read_alike_when_their_rows_come_back(tmp_path):
@@ -418,7 +418,7 @@ def test_a_list_whose_check_cannot_be_tested_is_new_records_and_reported(payers,
         "3 rows",
         False,
     )
-    assert json.loads(payers("status", first, "--json").stdout)["came_back"] == 0
+    assert json.loads(payers("status", first, "--json").stdout)["resubmitted"] == 0
 
 
 def test_rows_deleted_or_sorted_whole_and_columns_of_ones_own_are_no_reason_to_reject(payers):

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from pyarrow import ArrowException
 
-from pipeline.storage.manifest import sealed
+from pipeline.storage.manifest import sealed_json
 from pipeline.storage.xlsx import write_text_sheet
 from pipeline.verifier import runs
 from pipeline.verifier import verify as verified
@@ -373,7 +373,7 @@ def test_a_pipe_or_a_folder_among_the_files_of_a_reconciliation_is_named(tmp_pat
     manifest["files"] = {
         file: hashlib.sha256(content).hexdigest() for file, content in files.items()
     }
-    (tmp_path / "manifest.json").write_bytes(sealed(manifest))
+    (tmp_path / "manifest.json").write_bytes(sealed_json(manifest))
     for file, content in files.items():
         (tmp_path / file).write_bytes(content)
 
@@ -599,14 +599,14 @@ def with_a_hidden_record(folder):
 
 
 def without_its_law(folder):
-    told(folder, lambda summary: summary["conservation"].update(checks=[]))
+    told(folder, lambda summary: summary["accounting"].update(checks=[]))
 
 
 def with_a_law_of_other_figures(folder):
     told(
         folder,
         lambda summary: [
-            one.update(read=12345, ended=12345) for one in summary["conservation"]["checks"]
+            one.update(read=12345, ended=12345) for one in summary["accounting"]["checks"]
         ],
     )
 

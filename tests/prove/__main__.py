@@ -9,7 +9,7 @@
     python -m tests.prove chaos --seeds 0:100          a proxy between them that delays, resets, slices, repeats
     python -m tests.prove disk --seeds 0:60            full, read-only, failing writes; the journal's end cut or flipped
     python -m tests.prove differences --seeds 0:4      billing spoilt in ways that have names: all found, nothing besides
-    python -m tests.prove look-ups --seeds 0:2         10,000 customers looked up at a pace, killed five times on the way
+    python -m tests.prove lookups --seeds 0:2         10,000 customers looked up at a pace, killed five times on the way
     python -m tests.prove verified --seeds 0:500       runs with faults: `verify` passes, and fails where a byte was changed
     python -m tests.prove names --seeds 0:200          every command over odd names of columns, keys, sheets, files and folders
     python -m tests.prove stranded --seeds 0:100       faults and kills while results are written: a resume finishes the run
@@ -38,7 +38,7 @@ from tests.prove import (
     differences,
     disk,
     exit_codes,
-    look_ups,
+    lookups,
     machine,
     mutants,
     names,
@@ -110,7 +110,7 @@ def main() -> int:
         "--seeds",
         type=_range,
         default=range(2),
-        help="FROM:TO; even ones by export, odd ones by look-up",
+        help="FROM:TO; even ones by export, odd ones by lookup",
     )
     spoilt.add_argument("--customers", type=int, default=100_000)
     spoilt.add_argument("--planted", type=int, default=500)
@@ -118,7 +118,7 @@ def main() -> int:
     spoilt.set_defaults(
         run=lambda said: _each("differences", differences.block, said, said.customers, said.planted)
     )
-    asking = programmes.add_parser("look-ups")
+    asking = programmes.add_parser("lookups")
     asking.add_argument(
         "--seeds", type=_range, default=range(1), help="FROM:TO, each a reconciliation"
     )
@@ -128,7 +128,7 @@ def main() -> int:
     asking.add_argument("--jobs", type=int, default=1)
     asking.set_defaults(
         run=lambda said: _each(
-            "look-ups", look_ups.block, said, said.customers, said.per_second, said.kills
+            "lookups", lookups.block, said, said.customers, said.per_second, said.kills
         )
     )
     _add_seeded(

@@ -436,13 +436,13 @@ def _faults(
 
 
 def block(told: tuple[int, int, int]) -> dict[str, Any]:
-    """A seed's journey as a line of results: an even seed by export, an odd one by look-up."""
+    """A seed's journey as a line of results: an even seed by export, an odd one by lookup."""
     seed, customers, differences = told
     found = journey(seed, customers, differences, by_look_up=bool(seed % 2))
     return {
         "seeds": [seed, seed + 1],
         "customers": customers,
-        "method": "look-ups" if seed % 2 else "export",
+        "method": "lookups" if seed % 2 else "export",
         "planted": found.planted,
         "failures": found.faults,
     }

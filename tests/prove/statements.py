@@ -177,7 +177,7 @@ class Sequence:
         self._is(f"{run} status, fates", _some(stated["fates"]), then)
         self._is(f"{run} status, overall", stated["overall"], now)
         self._is(f"{run} status, open", stated["open"], sum(now[fate] for fate in OPEN))
-        if stated["became"]:
+        if stated["changes"]:
             left = sum(now[fate] for fate in OPEN)
             records = f"{left:,} record{'s' * (left > 1)}" if left else "nothing"
             words = f"{records} of this run {'are' if left > 1 else 'is'} open"
@@ -221,7 +221,7 @@ class Sequence:
             {fate: n for fate, n in once.items() if fate in OPEN},
             waiting,
         )
-        self._is("span, law", content["once"]["conservation"]["holds"], expected=True)
+        self._is("span, law", content["once"]["accounting"]["holds"], expected=True)
         self._is("span, exit code", done.returncode, int(bool(waiting)))
         folder = max(
             (self.pipeline.folder / "reports").glob("*-since-*"),

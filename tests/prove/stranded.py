@@ -65,7 +65,7 @@ _DIFFERS = {
     "finished_at",
     "seconds",
     "profile",
-    "pace",
+    "throughput",
     "files",
     "inputs",
     "findings",

@@ -12,7 +12,7 @@ Lines = list[dict[str, Any]]
 _SAYS = {
     "exits": "each ends by the rule, and the same work succeeds afterwards ([table](exits.md))",
     "differences": "all found, each under its name, and nothing besides",
-    "look-ups": "it went on where it was, and nobody was asked in vain or faster than it may",
+    "lookups": "it went on where it was, and nobody was asked in vain or faster than it may",
     "mutants": "all fail",
 }
 
@@ -87,7 +87,8 @@ def _met_by_the_disk(lines: Lines) -> str:
 
 
 def _methods(lines: Lines) -> str:
-    return " and ".join(sorted({line["method"] for line in lines}))
+    # Results of earlier versions call lookups "look-ups".
+    return " and ".join(sorted({line["method"].replace("look-ups", "lookups") for line in lines}))
 
 
 def _told(counts: Counter[str], more: Iterable[dict[str, int]]) -> str:
@@ -128,11 +129,11 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
             f"planted among {sum(line['customers'] for line in lines):,} customers, by {_methods(lines)}"
         ),
     ),
-    "look-ups": (
+    "lookups": (
         len,
         lambda lines: (
             f"reconciliations of {sum(line['customers'] for line in lines):,} customers in all, at"
-            f" {lines[-1]['per_second']:g} look-ups a second, with {sum(line['kills'] for line in lines)} kills"
+            f" {lines[-1]['per_second']:g} lookups a second, with {sum(line['kills'] for line in lines)} kills"
         ),
     ),
     "verified": (

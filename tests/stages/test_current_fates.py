@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from pipeline.domain.fates import State
-from pipeline.reporting import Current, End, add_run, ages, became, came_back, settled_by_ledger
+from pipeline.reporting import Current, End, add_run, ages, changes, resubmitted, settled_by_ledger
 from pipeline.reporting.current_fates import ORIGINS, ROWS
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -200,13 +200,13 @@ def test_what_became_of_a_run_is_counted_by_fate_and_run():
         first, run(B, (2, "A", "created", (1, "a.csv:2")), (3, "B", "created", (1, "a.csv:3")))
     )
 
-    assert became(current, first.lazy()).rows() == [
+    assert changes(current, first.lazy()).rows() == [
         ("invalid", "created", "run-2", 1),
         ("invalid", "invalid", "run-1", 1),
         ("needs_review", "created", "run-2", 1),
         ("needs_review", "superseded", "run-2", 1),
     ]
-    assert came_back(current, first.lazy(), "run-1") == 2
+    assert resubmitted(current, first.lazy(), "run-1") == 2
 
 
 def test_rows_that_came_back_are_counted_where_their_record_first_came_in_an_earlier_file_too():
@@ -220,7 +220,7 @@ def test_rows_that_came_back_are_counted_where_their_record_first_came_in_an_ear
         run(C, (2, "A", "needs_review", (2, "b.csv:2")), (3, "B", "created", (2, "b.csv:3"))),
     )
 
-    assert came_back(current, second.lazy(), "run-2") == 2
+    assert resubmitted(current, second.lazy(), "run-2") == 2
 
 
 def test_the_ledger_settles_what_was_in_doubt_or_not_attempted_and_nothing_else():
@@ -247,9 +247,12 @@ def test_the_ledger_settles_what_was_in_doubt_or_not_attempted_and_nothing_else(
 def test_the_ages_of_open_items_come_to_their_number_and_their_sums():
     items = after(run(A, (2, "A", "invalid"), (3, "B", "invalid"), (4, "C", "in_doubt"))).open
 
-    assert [(one["fate"], one["records"], one["days"], one["sums"]) for one in ages(items, "2026-11-24T00:00:00+00:00")] == [
-        ("in_doubt", 1, 23, {"ZAR": 5}), ("invalid", 2, 23, {"ZAR": 10}),
-    ]  # fmt: skip
+    found = ages(items, "2026-11-24T00:00:00+00:00")
+
+    assert [(one.fate, one.records, one.days, one.sums) for one in found] == [
+        ("in_doubt", 1, 23, {"ZAR": 5}),
+        ("invalid", 2, 23, {"ZAR": 10}),
+    ]
 
 
 def test_a_twin_is_settled_when_the_ledger_settles_the_row_that_was_chosen():

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from copy import deepcopy
+from dataclasses import asdict
 from html.parser import HTMLParser
 
 import pytest
@@ -12,15 +13,27 @@ from hypothesis import strategies as st
 
 from pipeline.cli.output.report import show_report
 from pipeline.domain.currency import major_units
+from pipeline.domain.customer import Environment
 from pipeline.domain.fates import LISTS, Action, Fate
 from pipeline.domain.reasons import Reason
+from pipeline.domain.reconciliation import Reconciliation
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.summary_parts import (
+    BalanceKinds,
+    BridgeFigure,
+    BridgeStep,
+    Estimate,
+    Throughput,
+)
 from pipeline.reporting.context import ReportContext
-from pipeline.reporting.headline import duration, how_long
+from pipeline.reporting.examples import without_examples
+from pipeline.reporting.headline import duration, how_long, rate
 from pipeline.reporting.html import EXIT_CODES, render_run
 from pipeline.reporting.html.bridge import bridge_of
-from pipeline.reporting.html.charts import Bar, pace_chart, rate, waterfall
+from pipeline.reporting.html.charts import Bar, throughput_chart, waterfall
 from pipeline.reporting.money import KINDS, at_stake
-from pipeline.reporting.summary import verdict_on
+from pipeline.reporting.verdict import verdict_on
+from pipeline.reporting.workbook import run_tables
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -69,9 +82,15 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def rendered(made):
-    """The page of a content whose verdict is drawn from its other figures, as a summary's is."""
-    return render_run({**made, "verdict": verdict_on(made)})
+def summarized(made) -> RunSummary:
+    """The summary of some figures, with its verdict."""
+    summary = RunSummary.model_validate(made)
+    return summary.changed(verdict=verdict_on(summary))
+
+
+def rendered(made, context=None):
+    """The page of some figures."""
+    return render_run(summarized(made), context)
 
 
 def content(**changes):
@@ -80,7 +99,7 @@ def content(**changes):
     fates |= {"created": 7, "duplicate_in_file": 1, "invalid": 1, "unreadable": 1}
     none = dict.fromkeys(fates, 0)
     made = {
-        "schema": 1,
+        "schema": 2,
         "run_id": "20261122T060000Z-customers-3f9a1c",
         "status": "finished",
         "exit_code": 1,
@@ -112,8 +131,8 @@ def content(**changes):
                 "examples": ["customers.csv:4"],
             }
         ],
-        "cannot_be_paid_against": 0,
-        "conservation": {
+        "not_payable": 0,
+        "accounting": {
             "holds": True,
             "checks": [
                 {
@@ -140,7 +159,7 @@ def content(**changes):
             ],
         },
         "columns_not_sent": {"e-mail": "email", "notes": None},
-        "requests": {"creates": 7, "replayed": 2, "look_ups": 3},
+        "requests": {"creates": 7, "replayed": 2, "lookups": 3},
         "settled_for_earlier_runs": 0,
         "left_by_earlier_runs": {"in_doubt": 0, "named": []},
         "other_ledgers": [],
@@ -158,7 +177,13 @@ def content(**changes):
                 "path": "in/customers.csv",
                 "name": "customers.csv",
                 "sha256": "ab" * 32,
+                "format": "csv",
                 "bytes": 1_249,
+                "records": 10,
+                "columns": [],
+                "debits": {},
+                "credits": {},
+                "is_resubmission": False,
                 "lines": {"physical": 13, "header": 1, "skipped": 0, "blank": 1, "records": 11},
                 "dialect": {
                     "delimiter": ";",
@@ -176,12 +201,14 @@ def content(**changes):
 def _with_the_rest(made):
     """What follows from the figures above, and what few runs have; a test may say any of it otherwise."""
     kinds = {
-        fate: dict.fromkeys(KINDS, 0) | {"absent": made["fates"][fate]} for fate in made["fates"]
+        fate: dict.fromkeys(KINDS, 0) | {"absent": records}
+        for fate, records in made["fates"].items()
     }
+    balances = {fate: BalanceKinds(**of_fate) for fate, of_fate in kinds.items()}
     none = {"records": 0, "balances": dict.fromkeys(KINDS, 0), "sums": {}}
     rest = {
         "balances": kinds,
-        "at_stake": at_stake(kinds, made["debits"], made["credits"]),
+        "at_stake": at_stake(balances, made["debits"], made["credits"]),
         "by_action": {action.value: deepcopy(none) for action in Action},
         "samples": {action.value: [] for action in Action},
         "flagged": {},
@@ -190,9 +217,9 @@ def _with_the_rest(made):
         "estimate": {"creates": made["actions"]["create"], "per_second": None, "seconds": None},
         "mapping": {},
         "absent_texts": {},
-        "references": None,
+        "known_customers": None,
         "config": None,
-        "waves": None,
+        "batch": None,
     }
     return rest | made
 
@@ -215,15 +242,15 @@ def in_currency(code, debits, credits=0):
         "sums": {code: none | {"created": debits + credits}},
         "debits": {code: none | {"created": debits}},
         "credits": {code: none | {"created": credits}},
-        "conservation": {"holds": True, "checks": checks},
+        "accounting": {"holds": True, "checks": checks},
     }
 
 
 def out_of_balance():
     broken = content(exit_code=7)
-    broken["conservation"]["holds"] = False
+    broken["accounting"]["holds"] = False
     broken["read"]["debits"]["ZAR"] = 24_901
-    broken["conservation"]["checks"][1] |= {"read": 24_901, "holds": False}
+    broken["accounting"]["checks"][1] |= {"read": 24_901, "holds": False}
     return broken
 
 
@@ -290,8 +317,8 @@ def test_the_total_over_all_fates_is_held_against_the_records_read():
 @pytest.mark.parametrize(("longest", "is_resumed"), [(0.7, False), (90.0, True)])
 def test_waits_that_are_longer_than_the_last_attempt_are_explained(longest, is_resumed):
     waited = {"p50": 0.1, "p95": 0.2, "p99": 0.3, "most": longest}
-    pace = {
-        "from": "2026-11-22T06:00:00+00:00",
+    throughput = {
+        "since": "2026-11-22T06:00:00+00:00",
         "span_seconds": 1,
         "settled": 7,
         "per_second": 7.0,
@@ -300,7 +327,7 @@ def test_waits_that_are_longer_than_the_last_attempt_are_explained(longest, is_r
     }
     submit = {"seconds": 0.75, "rows": 7, "peak_bytes": None}
 
-    page = Page(rendered(content(pace=pace, profile={"submit": submit}))).text
+    page = Page(rendered(content(throughput=throughput, profile={"submit": submit}))).text
 
     assert ("Submit counts only the time since the last resume" in page) is is_resumed
 
@@ -403,8 +430,8 @@ def test_a_clean_run_has_nothing_left_to_do():
     assert not page.all("ul")
 
 
-def test_customers_that_cannot_be_paid_against_are_something_left_to_do():
-    unpayable = content(exit_code=0, cannot_be_paid_against=4)
+def test_customers_without_payment_rules_need_action():
+    unpayable = content(exit_code=0, not_payable=4)
     unpayable["fates"] = dict.fromkeys(unpayable["fates"], 0) | {"created": 10}
 
     text = Page(rendered(unpayable)).text
@@ -422,13 +449,13 @@ def section(html, name):
     return Page(html[start : html.index("</section>", start) + len("</section>")]).text
 
 
-def wave(**changes):
-    """A finished run of which three records wait for a later wave."""
+def batch(**changes):
+    """A finished run of which three records wait for a later batch."""
     made = content(
         exit_code=0,
         amounts_unreadable={},
         columns_not_sent={},
-        waves={"limit": 7, "where": None},
+        batch={"limit": 7, "where": None},
         **changes,
     )
     made["fates"] = dict.fromkeys(made["fates"], 0) | {"created": 7, "not_attempted": 3}
@@ -501,20 +528,20 @@ def test_creates_that_were_let_through_are_flagged_with_their_reason():
     assert f"4 sent: {Reason.MATCH_EMAIL_OF_ANOTHER.sentence} MATCH.EMAIL_OF_ANOTHER" in text
 
 
-def test_what_is_left_for_a_later_wave_is_no_trouble_and_not_to_be_resumed():
-    made = wave()
+def test_records_left_for_a_later_batch_need_no_resume():
+    made = batch()
 
     text = Page(rendered(made)).text
 
-    assert "✓ Adds up; nothing left to do in this wave" in text
-    assert "3 left for a later wave: run the same files again." in text
-    assert "Left for a later wave 3 records ZAR 5.00 0.00 5.00" in text
-    assert "This wave at most 7 creates" in text
+    assert "✓ Adds up; nothing left to do in this batch" in text
+    assert "3 left for a later batch: run the same files again." in text
+    assert "Left for a later batch 3 records ZAR 5.00 0.00 5.00" in text
+    assert "This batch at most 7 creates" in text
     assert "pipeline resume" not in text
 
 
-def test_what_was_to_be_sent_and_was_not_stands_apart_from_what_waits_for_a_later_wave():
-    made = wave()
+def test_unsent_records_are_counted_apart_from_those_of_a_later_batch():
+    made = batch()
     made["fates"] |= {"created": 5, "not_attempted": 5}
     made["balances"]["not_attempted"] |= {"debit": 4, "credit": 1}
     made["debits"]["ZAR"]["not_attempted"], made["credits"]["ZAR"]["not_attempted"] = 700, -20
@@ -541,16 +568,14 @@ def test_a_plan_shows_units_and_signs_by_samples_and_how_long_it_takes():
 
     html = rendered(planned)
 
-    assert "create customers.csv:2 -240,00 -24000 -240.00 ZAR" in section(html, "samples")
+    assert "create customers.csv:2 -240,00 -24,000 -240.00 ZAR" in section(html, "samples")
     assert "create customers.csv:3 absent none none" in section(html, "samples")
     assert "1,120 creates; at 20 a second about 56 s" in section(html, "glance")
     assert 'id="samples"' not in rendered(content())
 
 
 def test_a_plan_that_takes_longer_than_a_key_lives_says_what_becomes_of_the_keys():
-    long, short = (
-        {"creates": n, "per_second": 1.0, "seconds": float(n)} for n in (100_000, 80_000)
-    )
+    long, short = (Estimate(creates=n, per_second=1.0, seconds=float(n)) for n in (100_000, 80_000))
 
     assert "longer than an idempotency key is valid (24 h)" in how_long(long)
     assert how_long(short) == "at 1 a second about 22 h 13 min"
@@ -575,7 +600,7 @@ def test_where_fields_absences_references_and_the_config_come_from_is_told():
     made = content(
         mapping={"email": "column E-MAIL"},
         absent_texts={"n/a": 1_200},
-        references={
+        known_customers={
             "version": "0123456789abcdef",
             "rows": 5_000,
             "loaded_at": "2026-11-21T06:00:00+00:00",
@@ -592,8 +617,8 @@ def test_where_fields_absences_references_and_the_config_come_from_is_told():
 
 
 @pytest.mark.parametrize("status", ["planned", "finished"])
-def test_the_terminal_tells_creates_from_what_waits_and_prints_no_escape(status, capsys):
-    made = wave(status=status)
+def test_the_terminal_shows_creates_apart_from_a_later_batch_and_no_escape(status, capsys):
+    made = batch(status=status)
     made["by_action"]["create"] |= {
         "records": 7,
         "sums": {"ZAR": {"debits": 24_000, "credits": -1_000}},
@@ -608,14 +633,14 @@ def test_the_terminal_tells_creates_from_what_waits_and_prints_no_escape(status,
         }
     ]
 
-    show_report({**made, "verdict": verdict_on(made), "files": {"report.html": "r/report.html"}})
+    show_report(summarized({**made, "files": {"report.html": "r/report.html"}}))
 
-    told = " ".join(capsys.readouterr().out.split())
-    assert "left for a later wave: 3 records; at stake: ZAR 5.00 debits, 0.00 credits" in told
-    assert ("would be created ZAR 240.00 -10.00 230.00" in told) == (status == "planned")
-    assert ("240.00 -> 24000 (240.00 ZAR)" in told) == (status == "planned")
-    assert ("7 creates, as fast as billing answers" in told) == (status == "planned")
-    assert "\x1b" not in told
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "left for a later batch: 3 records; at stake: ZAR 5.00 debits, 0.00 credits" in printed
+    assert ("would be created ZAR 240.00 -10.00 230.00" in printed) == (status == "planned")
+    assert ("240.00 -> 24,000 (240.00 ZAR)" in printed) == (status == "planned")
+    assert ("7 creates, as fast as billing answers" in printed) == (status == "planned")
+    assert "\x1b" not in printed
 
 
 # -- money ------------------------------------------------------------------------------------------------------------
@@ -638,7 +663,7 @@ def test_an_amount_is_exact_as_people_write_it_and_in_minor_units(code, minor_un
     page = Page(rendered(content(**in_currency(code, debits, credits))))
 
     assert written in page.text
-    assert str(minor_units) in page.text
+    assert f"{minor_units:,}" in page.text
     assert {
         "value": str(minor_units),
         "data-of": code,
@@ -671,7 +696,7 @@ def test_a_currency_that_was_read_and_then_lost_is_shown_as_a_difference():
     lost = content(
         sums={}, debits={}, credits={}, read={"debits": {"EUR": 12_345}, "credits": {}}, exit_code=7
     )
-    lost["conservation"] = {
+    lost["accounting"] = {
         "holds": False,
         "checks": [
             {
@@ -717,7 +742,7 @@ def test_a_broken_law_is_said_in_the_headline_the_banner_of_the_law_and_the_plac
     assert "This report cannot be signed." in text
     assert "Reviewed by (name" not in text
     assert "pipeline sign" not in text
-    assert "every cent is accounted for" not in text
+    assert "accounted for" not in text
 
 
 def test_the_broken_checks_stand_first_with_both_their_sides():
@@ -734,7 +759,7 @@ def test_the_broken_checks_stand_first_with_both_their_sides():
 
 def test_a_record_that_came_out_twice_is_said_so_instead_of_a_negative_count():
     twice = out_of_balance()
-    twice["conservation"]["checks"][0] |= {"ended": -1, "holds": False}
+    twice["accounting"]["checks"][0] |= {"ended": -1, "holds": False}
 
     assert "not once each" in Page(rendered(twice)).text
 
@@ -749,12 +774,12 @@ def told_more(made, name):
         "mapping": {name: name},
         "absent_texts": {name: 1},
         "config": {"path": name, "sha256": "cd" * 32},
-        "references": {
+        "known_customers": {
             "version": "0123456789abcdef",
             "rows": 1,
             "loaded_at": "2026-11-21T06:00:00+00:00",
         },
-        "waves": {"limit": 1, "where": name},
+        "batch": {"limit": 1, "where": name},
     }
     made["samples"]["create"] = [
         {
@@ -851,7 +876,7 @@ def test_the_page_stays_small_with_fifty_reasons_and_a_thousand_strange_columns_
     none = dict.fromkeys(large["fates"], 0)
     for n in range(1000):
         large["debits"][f"X{n}"], large["credits"][f"X{n}"] = none | {"invalid": n}, none
-        large["conservation"]["checks"].append(
+        large["accounting"]["checks"].append(
             {
                 "what": f"debits X{n} read = sum over fates",
                 "currency": f"X{n}",
@@ -871,22 +896,28 @@ def test_the_page_stays_small_with_fifty_reasons_and_a_thousand_strange_columns_
 # -- how it stands, and the way to billing ------------------------------------------------------------------------------
 
 
+ENVIRONMENT_OF_BILLING = Environment("sandbox", "sandbox", "test", "loopback")
+
+
 def against(exit_code, *, signable=True, verdict="Out of balance: 17 missing in billing.", **more):
     """The summary of a reconciliation, as far as a page of a run shows it."""
     step = {"sentence": "", "records": 7, "figures": {"ZAR": {"records": 7, "sum": 23_000}}}
     steps = [{"step": name, "is_total": True, **step} for name in ("read", "expected", "found")]
-    return {
+    written = {
+        "schema": 1, "kind": "reconciliation", "environment": asdict(ENVIRONMENT_OF_BILLING), "version": "0.1.0", "patterns": {},
+        "ledger": [], "examples": {}, "files": {},
         "reconciliation_id": "20261123T060000Z-reconcile-3f9a1c", "runs": ["x"], "exit_code": exit_code, "signable": signable,
         "verdict": verdict, "method": "export", "export": [], "export_unusable": 0, "finished_at": "2026-11-23T06:00:00+00:00",
         "reviewer": "sipho", "compared": ["name", "currency", "balance"], "tolerances": {}, "differences": {}, "not_determinable": {},
         "legacy": {"totals": {}, "because": {}}, "bridge": steps, "residual": {}, **more,
     }  # fmt: skip
+    return Reconciliation.of(written)
 
 
 def clean():
     made = content(exit_code=0, amounts_unreadable={}, columns_not_sent={}, reasons=[])
     made["fates"] = dict.fromkeys(made["fates"], 0) | {"created": 10}
-    return {**made, "verdict": verdict_on(made)}
+    return made
 
 
 @pytest.mark.parametrize(
@@ -897,20 +928,20 @@ def clean():
         (clean(), against(1), "attention", "Adds up; action needed"),
         (clean(), against(7), "broken", "Billing differs from what we sent"),
         (clean(), against(7, signable=False), "broken", "Cannot be signed"),
-        ({**out_of_balance(), "verdict": ""}, against(0), "broken", "Out of balance"),
+        (out_of_balance(), against(0), "broken", "Out of balance"),
     ],
 )
 def test_a_page_is_no_better_than_the_worst_that_is_known_of_its_run(
     made, reconciliation, state, mark
 ):
-    page = render_run(made, ReportContext(reconciliation=reconciliation))
+    page = rendered(made, ReportContext(reconciliation=reconciliation))
 
     assert f'<header class="{state}">' in page
     assert mark in Page(page).text
     assert ("pipeline sign" in page) == (
         state != "broken" or mark == "Billing differs from what we sent"
     )
-    if reconciliation and reconciliation["exit_code"] == 7:
+    if reconciliation and reconciliation.exit_code == 7:
         assert Page(page).text.index("Out of balance: 17 missing") < Page(page).text.index(
             "10 of 10 records were created"
         )
@@ -946,20 +977,14 @@ def test_a_plan_that_an_alarm_stops_says_so_first_and_is_not_to_be_approved():
 
 def step(name, amount, *, is_total=False, records=1):
     figures = {"ZAR": {"records": records, "sum": amount}} if amount is not None else {}
-    return {
-        "step": name,
-        "sentence": name,
-        "is_total": is_total,
-        "records": records,
-        "figures": figures,
-    }
+    return BridgeStep(step=name, sentence=name, is_total=is_total, records=records, figures=figures)
 
 
 def test_the_view_of_a_bridge_has_each_total_what_lies_between_and_the_residual():
     steps = [step("read", 1_000, is_total=True), step("invalid", -300), step("refused", -100), step("expected", 600, is_total=True),
              step("balance_differs", 50), step("found", 650, is_total=True)]  # fmt: skip
 
-    view = bridge_of(steps, {"ZAR": {"records": 0, "sum": 7}})
+    view = bridge_of(steps, {"ZAR": BridgeFigure(records=0, sum=7)})
 
     assert view.heads == ["Read", "Taken out", "Expected", "Differences", "Found"]
     assert view.lines == [("ZAR", [1_000, -400, 600, 50, 650], (0, 7))]
@@ -970,7 +995,7 @@ def test_the_view_of_a_bridge_has_each_total_what_lies_between_and_the_residual(
 
 
 def test_a_legacy_total_that_nobody_stated_is_not_invented():
-    unstated = {"step": "legacy", "sentence": "", "is_total": True, "records": 7, "figures": {}}
+    unstated = BridgeStep(step="legacy", sentence="", is_total=True, records=7, figures={})
     steps = [unstated, step("read", 1_000, is_total=True), step("expected", 1_000, is_total=True), step("found", 1_000, is_total=True)]  # fmt: skip
 
     view = bridge_of(steps)
@@ -1008,11 +1033,93 @@ def test_a_bar_far_beyond_what_is_left_in_the_end_is_cut_off_and_says_so():
     assert widths[1] > 900
 
 
-def test_a_pace_of_a_few_seconds_needs_no_picture():
-    span = {"settled": 10, "p50": 0.1, "p95": 0.2}
-    few = {"span_seconds": 1, "spans": [{"after": at, **span} for at in range(3)]}
-    more = {"span_seconds": 1, "spans": [{"after": at, **span} for at in range(9)]}
-
-    assert pace_chart(few) is None
-    assert pace_chart(more).count("<rect") == 18
+def test_the_throughput_of_a_few_seconds_needs_no_chart():
+    assert throughput_chart(throughput_of(spans=3)) is None
+    assert throughput_chart(throughput_of(spans=9)).count("<rect") == 18
     assert rate(1_120.4) == "1,120"
+
+
+def throughput_of(spans):
+    """Ten creates a second for some seconds."""
+    waited = {"p50": 0.1, "p95": 0.2}
+    return Throughput.model_validate(
+        {
+            "since": "2026-11-22T06:00:00+00:00",
+            "span_seconds": 1,
+            "settled": 10 * spans,
+            "per_second": 10.0,
+            "waited": {**waited, "p99": 0.3, "most": 0.3},
+            "spans": [{"after": at, "settled": 10, **waited} for at in range(spans)],
+        }
+    )
+
+
+# -- one number format -------------------------------------------------------------------------------------------------
+
+MANY = 1_234_567
+NARROW = {"\u2009", "\u202f", "\u00a0"}
+
+
+def many():
+    """A run in which every count and amount is large."""
+    made = content(
+        **in_currency("ZAR", MANY),
+        records={"read": MANY, "header": 1, "skipped": MANY, "blank": MANY},
+        amounts_unreadable={"unreadable": MANY},
+        absent_texts={"n/a": MANY},
+        flagged={"MATCH.EMAIL_OF_ANOTHER": MANY},
+        requests={"creates": MANY, "replayed": MANY, "lookups": MANY},
+        settled_for_earlier_runs=MANY,
+        not_payable=MANY,
+        held_differs={"name": MANY},
+        throughput=throughput_of(spans=9).changed(settled=MANY, per_second=float(MANY)).to_json(),
+        estimate={"creates": MANY, "per_second": float(MANY), "seconds": 1.0},
+        known_customers={"version": "v", "rows": MANY, "loaded_at": "2026-11-21T06:00:00+00:00"},
+        files={"report.html": "r/report.html"},
+    )
+    made["fates"] = dict.fromkeys(made["fates"], MANY)
+    made["balances"] = {fate: dict.fromkeys(KINDS, MANY) for fate in made["fates"]}
+    made["reasons"][0] |= {"rows": MANY, "by_list": {"rejected": MANY}}
+    made["inputs"][0] |= {"bytes": MANY, "lines": dict.fromkeys(made["inputs"][0]["lines"], MANY)}
+    made["profile"]["read"] |= {"rows": MANY, "peak_bytes": MANY * 10**6}
+    sample = {"row_id": "c.csv:2", "given": None, "currency": "ZAR", "reason": None}
+    made["samples"]["create"] = [sample | {"balance": MANY}]
+    return made
+
+
+@pytest.mark.parametrize("status", ["planned", "finished"])
+def test_a_page_groups_every_number_by_commas_and_has_no_narrow_space(status):
+    html = rendered(many() | {"status": status})
+
+    assert f"{MANY:,}" in Page(html).text
+    assert str(MANY) not in Page(html).text
+    assert not NARROW & {*re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)}
+
+
+@pytest.mark.parametrize("status", ["planned", "finished"])
+def test_the_terminal_groups_every_number_by_commas_and_has_no_narrow_space(status, capsys):
+    show_report(summarized(many() | {"status": status}))
+
+    printed = capsys.readouterr().out
+    assert f"{MANY:,}" in printed
+    assert str(MANY) not in printed
+    assert not NARROW & {*printed}
+
+
+def test_charts_group_numbers_by_commas():
+    chart = throughput_chart(Throughput.model_validate(many()["throughput"]))
+
+    assert rate(MANY) == "1,234,567"
+    assert not NARROW & {*str(chart)}
+
+
+def test_json_and_the_figures_of_a_workbook_have_plain_digits():
+    summary = summarized(many())
+
+    assert summary.to_json()["requests"]["creates"] == MANY
+    for table in run_tables(summary, ReportContext(reasons=without_examples(summary.reasons))):
+        for row in table.rows:
+            figures = [
+                cell for cell, is_figure in zip(row, table.figures, strict=False) if is_figure
+            ]
+            assert not any("," in (cell or "") for cell in figures)

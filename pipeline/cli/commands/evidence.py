@@ -142,9 +142,9 @@ def reconcile(**given: Any) -> int:
             ) as target:
                 found = compare(target=target, place=place, sample=given["sample"])
     if given["as_json"]:
-        show_json(found.content)
+        show_json(found.to_json())
     else:
-        show_reconciliation(found.content)
+        show_reconciliation(found)
     return found.exit_code
 
 
@@ -197,21 +197,19 @@ def report(**given: Any) -> int:
             )
         folder, content = report_period(settings, given["since"], given["until"], pii=pii)
         if given["as_json"]:
-            show_json(content)
+            show_json(content.to_json())
         else:
-            show_line(f"{content['verdict']} ({folder.path / 'report.html'})")
-        return int(content["exit_code"])
-    paths, content = make_report(
+            show_line(f"{content.verdict} ({folder.path / 'report.html'})")
+        return content.exit_code
+    paths, summary, now = make_report(
         given["run_id"] or LATEST, settings, pii=pii, output=given["output"]
     )
     if given["as_json"]:
-        show_json(content)
+        show_json({**summary.to_json(), **(now.to_json() if now else {})})
     else:
         for path in paths:
             show_line(str(path))
-        if since := since_then(
-            content.get("became", ()), content.get("overall", {}), content["run_id"]
-        ):
+        if now and (since := since_then(now.changes, now.overall, summary.run_id)):
             say(since)
     return 0
 

@@ -16,6 +16,7 @@ from pipeline.errors import Interrupted, ResultNotShown
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
+    from pipeline.domain.run_summary import RunSummary
     from pipeline.workflows.giving_up import GivenUp
     from pipeline.workflows.status import RunFolder
     from pipeline.workflows.write_results import Report
@@ -91,11 +92,11 @@ def plan(**given: Any) -> int:
         )
     damaged = invocation.warned_of_damaged(settings.reports)
     if given["as_json"]:
-        show_json({**planned.report.content, **({"damaged_runs": damaged} if damaged else {})})
+        show_json(_with_damaged(planned.report.content, damaged))
     else:
         show_plan(planned)
     if given["profile"]:
-        show_profile(planned.report.content["profile"])
+        show_profile(planned.report.content.profile)
     if settings.max_creates is not None and planned.plan.creates > settings.max_creates:
         say(
             f"the job allows {settings.max_creates:,} creates: apply will refuse this plan (exit 3)"
@@ -198,16 +199,16 @@ def _say_given_up(one: "GivenUp") -> None:
     looked_up = (
         "" if one.is_looked_up else ", and billing did not answer whether it holds the customer"
     )
-    if one.settles_from is not None and one.settles_from <= datetime.now(UTC):
+    if one.final_from is not None and one.final_from <= datetime.now(UTC):
         say(
             f"{name} is given up. Its request may still take effect{looked_up}."
             " A record with other content is held."
             " Run the same command again to repeat the lookups."
         )
-    elif one.settles_from is not None:
+    elif one.final_from is not None:
         say(
             f"{name} is given up. Its request may still take effect{looked_up}. The same command"
-            f" settles it as never created from {one.settles_from:%Y-%m-%d %H:%M} UTC on, if two"
+            f" settles it as never created from {one.final_from:%Y-%m-%d %H:%M} UTC on, if two"
             " lookups find nothing. Until then, a record with other content is held."
         )
     elif one.state == "given_up":
@@ -254,19 +255,24 @@ def _show(report: "Report", settings: "Settings", *, as_json: bool) -> int:
     damaged = invocation.warned_of_damaged(settings.reports)
     try:
         if as_json:
-            show_json({**report.content, **({"damaged_runs": damaged} if damaged else {})})
+            show_json(_with_damaged(report.content, damaged))
         else:
             show_report(report.content)
     except ResultNotShown as lost:
-        if report.content["requests"]["creates"]:
+        if report.content.requests.creates:
             raise Interrupted(
                 f"{lost.message}. Customers were sent and the report is whole; to show it",
-                suggests=("status", report.content["run_id"]),
+                suggests=("status", report.content.run_id),
             ) from lost
         raise
-    if report.content["stopped_because"]:
+    if report.content.stopped_because:
         say(
-            f"stopped: {report.content['stopped_because']}; to go on:"
-            f" {suggested('resume', report.content['run_id'])}"
+            f"stopped: {report.content.stopped_because}; to go on:"
+            f" {suggested('resume', report.content.run_id)}"
         )
     return report.exit_code
+
+
+def _with_damaged(summary: "RunSummary", damaged: "list[dict[str, str]]") -> dict[str, object]:
+    """The summary as JSON, with the run folders that cannot be read."""
+    return {**summary.to_json(), **({"damaged_runs": damaged} if damaged else {})}

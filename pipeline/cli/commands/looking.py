@@ -42,9 +42,9 @@ def inspect(**given: Any) -> int:
             given["file"], settings, output=given["output"], stopping=stopping, watch=watch
         )
     if given["as_json"]:
-        show_json(found.content())
+        show_json(found.to_json())
     else:
-        show_inspection(found.content())
+        show_inspection(found)
     return found.exit_code
 
 

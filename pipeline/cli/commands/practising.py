@@ -43,7 +43,7 @@ def demo(**given: Any) -> int:
         f"{amount:,} {currency}" for currency, amount in sorted(result.held.sums.items())
     )
     show_line(f"the sandbox holds {result.held.customers:,} customers, in minor units: {sums}")
-    show_line(f"report: {result.report.content['files']['report.html']}")
+    show_line(f"report: {result.report.content.files['report.html']}")
     for difference in result.surprises:
         say(difference)
     return 0 if not result.surprises and result.report.holds else (result.report.exit_code or 7)

@@ -57,7 +57,7 @@ def init(**given: Any) -> int:
 @click.option(
     "--of",
     "document",
-    type=click.Choice(["config", "plan"]),
+    type=click.Choice(["config", "plan", "summary"]),
     default="config",
     show_default=True,
     help="The document: a config, or a file that a run writes.",

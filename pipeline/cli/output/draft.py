@@ -2,15 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from pipeline.cli.output.terminal import (
-    MOST_COLUMNS,
-    new_console,
-    on_one_line,
-    printable,
-    say,
-    show_line,
-    text_of,
-)
+from pipeline.cli.output.screen import Screen
+from pipeline.cli.output.terminal import MOST_COLUMNS, on_one_line, say
 from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
@@ -19,26 +12,20 @@ if TYPE_CHECKING:
 
 def show_draft(draft: "Draft") -> None:
     """Print the guess for each field, how sure it is, and the path of the config."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("field", "from", "how sure", "why", box=None, pad_edge=False)
-    guesses = draft.guesses
+    screen, guesses = Screen(), draft.guesses
+    rows = []
     for one in (*guesses.fields, *guesses.metadata, *guesses.never_sent):
         name = f"metadata {one.field}" if one in guesses.metadata else one.field
         value = on_one_line(one.value) if isinstance(one.value, dict) else one.value or ""
-        table.add_row(*(Text(printable(cell)) for cell in (name, value, one.sure, one.why)))
-    for name, why in draft.unsendable.items():
-        table.add_row(*(Text(printable(cell)) for cell in ("left out", name, "sure", why)))
-    console = new_console()
-    console.print(table)
+        rows.append((name, value, one.sure, one.why))
+    rows += [("left out", name, "sure", why) for name, why in draft.unsendable.items()]
+    screen.table(("field", "from", "how sure", "why"), rows)
     if guesses.left_out:
         shown, others = guesses.left_out[:MOST_COLUMNS], len(guesses.left_out) - MOST_COLUMNS
         more = f" and {others:,} more" if others > 0 else ""
-        console.print(
-            printable(f"kept in the lists and not sent: {', '.join(shown)}{more}"), markup=False
-        )
-    show_line(text_of(console) + f"{draft.path}")
+        screen.line(f"kept in the lists and not sent: {', '.join(shown)}{more}")
+    screen.line(str(draft.path))
+    screen.show()
     remarks = []
     if guesses.todo_count:
         remarks.append(f"{guesses.todo_count} of them open: only you can decide")

@@ -18,8 +18,8 @@ def show_explained(found: "Sequence[Explanation]", *, whole: bool) -> None:
         return
     texts = []
     for one in found:
-        options = f"\noptions:  {', '.join(one.bears_on_it)}" if one.bears_on_it else ""
+        options = f"\noptions:  {', '.join(one.settings)}" if one.settings else ""
         texts.append(
-            f"{one.code}\n{one.meaning}\nexample:  {one.example}\nfix it:   {one.mend}{options}"
+            f"{one.code}\n{one.meaning}\nexample:  {one.example}\nfix it:   {one.remedy}{options}"
         )
     show_line("\n\n".join(texts))

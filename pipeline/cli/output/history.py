@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from pipeline.cli.output.screen import ATTENTION, GOOD, Cell, show_cells, style_of_fate
 from pipeline.cli.output.terminal import on_one_line, printable, show_line
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def _show_appearance(one: "Appearance") -> None:
     if one.key is not None:
         show_line(f"  key          {one.key}")
     billing_id = f" as {one.billing_id}" if one.billing_id else ""
-    show_line(f"  ended        {one.fate.replace('_', ' ')}{billing_id}")
+    fate = Cell(one.fate.replace("_", " "), style_of_fate(one.fate))
+    show_cells(Cell("  ended        "), fate, Cell(billing_id))
 
 
 def _show_event(environment: str, event: "Event") -> None:
@@ -67,7 +69,7 @@ def _show_event(environment: str, event: "Event") -> None:
 
 def _show_lookup(now: "CustomerNow") -> None:
     """Print what billing holds now, and how it differs from what was sent."""
-    comparison = ""
+    comparison, style = "", ""
     if now.holds is not None:
         held = {name: value for name, value in now.holds.items() if value is not None}
         show_line(f"billing holds {on_one_line(held)}")
@@ -76,4 +78,6 @@ def _show_lookup(now: "CustomerNow") -> None:
         else:
             names = ", ".join(now.differs_in)
             comparison = f", differs in {names}" if names else ", as it was sent"
-    show_line(f"billing now: {now.answer} {now.billing_id or ''}".rstrip() + comparison)
+            style = ATTENTION if names else GOOD
+    answer = f"billing now: {now.answer} {now.billing_id or ''}".rstrip()
+    show_cells(Cell(answer), Cell(comparison, style))

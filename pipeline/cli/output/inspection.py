@@ -1,61 +1,57 @@
 """Print the form of a file, its columns and its unreadable lines."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from pipeline.cli.output.terminal import new_console, printable, show_line, text_of
+from pipeline.cli.output.screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.workflows.inspect import InspectedColumn, Inspection
 
 _LINES_NAMED = 5  #: examples for each kind of unreadable line
 
 
-def show_inspection(content: dict[str, Any]) -> None:
+def show_inspection(found: "Inspection") -> None:
     """Print the form of a file and why we think so, its columns, its unreadable lines by kind."""
-    from rich.table import Table
-    from rich.text import Text
+    from pipeline.reporting.headline import dialect_in_words
 
-    from pipeline.reporting.headline import sentence_of, written
-
-    console = new_console()
-    form = written({**content["written"], "found": ""}) or content["format"]
-    console.print(f"{printable(content['path'])}: {content['bytes']:,} bytes, {form}", markup=False)
-    for what, why in content["why"].items():
-        console.print(f"detected {what.replace('_', ' ')}: {why}", markup=False)
-    for one in content["findings"]:
-        console.print(printable(f"warning: {one['code']}: {one['what']}"), markup=False)
-    lines = content["lines"]
-    console.print(
-        f"{lines['physical']:,} lines = {lines['header']} header + {lines['skipped']:,} skipped"
-        f" + {lines['blank']:,} blank + {lines['records']:,} of {content['records']:,} records",
-        markup=False,
+    screen, file, lines = Screen(), found.file, found.file.lines
+    form = dialect_in_words({**file.written, "found": ""}) or file.format
+    screen.line(f"{file.path}: {file.size:,} bytes, {form}")
+    for what, why in file.why.items():
+        screen.line(f"detected {what.replace('_', ' ')}: {why}")
+    for finding in file.findings:
+        screen.line(f"warning: {finding.issue.value}: {finding.what}")
+    screen.line(
+        f"{lines.physical:,} lines = {lines.header:,} header + {lines.skipped:,} skipped"
+        f" + {lines.blank:,} blank + {lines.records:,} of {found.records:,} records"
     )
-    columns = Table("column", "filled", "mostly written like", "may be", box=None, pad_edge=False)
-    columns.columns[1].justify = "right"
-    for column in content["columns"]:
-        looks = [f"{look} ({count / column['filled']:.0%})" for look, count in _likely(column)]
-        columns.add_row(
-            Text(printable(column["name"])),
-            f"{column['fill_rate']:.1%}",
-            Text(printable("  ".join(column["shapes"]))),
-            ", ".join(looks),
-        )
-    console.print(columns)
-    for reason, count in content["unreadable_by_reason"].items():
-        first = [
-            line["row_id"] for line in content["unreadable_lines"] if line["reason"] == reason
-        ][:_LINES_NAMED]
-        more = " …" * (count > len(first))
-        console.print(
-            f"{count:,} {reason}: {sentence_of(reason)} {printable(', '.join(first))}{more}",
-            markup=False,
-        )
-    show_line(
-        text_of(console) + f"{content['records']:,} records, {content['unreadable']:,} unreadable"
-    )
+    columns = [_column(column) for column in found.columns]
+    screen.table(("column", "filled", "mostly written like", "may be"), columns, right=(1,))
+    for line in _unreadable(found):
+        screen.line(line)
+    screen.line(f"{found.records:,} records, {len(found.unreadable):,} unreadable")
+    screen.show()
 
 
-def _likely(column: dict[str, Any]) -> "list[tuple[str, int]]":
+def _column(column: "InspectedColumn") -> tuple[str, str, str, str]:
+    looks = [f"{look} ({count / column.filled:.0%})" for look, count in _likely(column)]
+    return column.name, f"{column.fill_rate:.1%}", "  ".join(column.shapes), ", ".join(looks)
+
+
+def _unreadable(found: "Inspection") -> "Iterator[str]":
+    """A line for each reason of unreadable records, with the first of them."""
+    from pipeline.reporting.headline import sentence_of
+
+    for reason, count in found.unreadable_by_reason.items():
+        first = [one.row_id for one in found.unreadable if one.reason == reason][:_LINES_NAMED]
+        more = " …" if count > len(first) else ""
+        yield f"{count:,} {reason}: {sentence_of(reason)} {', '.join(first)}{more}"
+
+
+def _likely(column: "InspectedColumn") -> list[tuple[str, int]]:
     """The likely kinds of a column, at most two; specific kinds before reference and word."""
-    looks = [
-        (look, count) for look, count in column["may_be"].items() if 50 * count >= column["filled"]
-    ]
+    looks = [(look, count) for look, count in column.may_be.items() if 50 * count >= column.filled]
     specific = [(look, count) for look, count in looks if look not in {"reference", "word"}]
     return (specific or looks)[:2]

@@ -3,6 +3,7 @@
 import textwrap
 from typing import TYPE_CHECKING
 
+from pipeline.cli.output.screen import ATTENTION, BAD, GOOD, Cell, show_cells
 from pipeline.cli.output.terminal import printable, show_line
 from pipeline.cli.suggestions import suggested
 
@@ -36,11 +37,17 @@ def show_status(run: "RunStatus") -> None:
     # A withdrawn create was never sent, so it counts as left.
     sent = {state: count for state, count in sorted(run.states.items()) if state != State.WITHDRAWN}
     states = ", ".join(f"{count:,} {state}" for state, count in sent.items()) or "nothing sent"
-    show_line(
-        f"{run.run_id}\n{run.label} in {run.environment}: {run.verdict}\n"
-        f"{run.settled:,} of {run.planned:,} creates settled ({states})"
-        f"{_left(run)}{_records(run)}\n{run.reports}"
-    )
+    show_line(run.run_id)
+    show_cells(Cell(f"{run.label} in {run.environment}: "), Cell(run.verdict, _style(run)))
+    creates = f"{run.settled:,} of {run.planned:,} creates settled ({states})"
+    show_line(f"{creates}{_left(run)}{_records(run)}\n{run.reports}")
+
+
+def _style(run: "RunStatus") -> str:
+    """The style of the verdict: green only for a run that ended without anything left to do."""
+    if run.exit_code == 0 and run.status == "finished":
+        return GOOD
+    return BAD if run.exit_code in {3, 4, 7} else ATTENTION
 
 
 def _left(run: "RunStatus") -> str:
@@ -51,12 +58,12 @@ def _left(run: "RunStatus") -> str:
     parts = [
         *([f"{_to_do(run)}: {command}"] if command else []),
         *(
-            [f"{run.came_back:,} records were resubmitted; totals now: {_counted(run.overall)}"]
-            if run.came_back
+            [f"{run.resubmitted:,} records were resubmitted; totals now: {_counted(run.overall)}"]
+            if run.resubmitted
             else []
         ),
         *(
-            [f"{later:,} left for later waves: run the same files again"]
+            [f"{later:,} left for a later batch: run the same files again"]
             if (later := _later(run))
             else []
         ),
@@ -95,7 +102,9 @@ def _records(run: "RunStatus") -> str:
         [f"held records: {differs}"] if (differs := differing_in_words(run.held_differs)) else []
     )
     lines += (
-        [since_then(run.became, run.overall, run.run_id)] if run.became else [f"{run.open:,} open"]
+        [since_then(run.changes, run.overall, run.run_id)]
+        if run.changes
+        else [f"{run.open:,} open"]
     )
     return "".join(f"\n{printable(line)}" for line in lines)
 

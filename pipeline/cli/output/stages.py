@@ -1,16 +1,20 @@
 """Print how long each stage took."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pipeline.cli.output.terminal import say
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def show_profile(stages: dict[str, dict[str, Any]]) -> None:
+    from pipeline.domain.plan_file import StageProfile
+
+
+def show_profile(stages: "Mapping[str, StageProfile]") -> None:
     """Print seconds, rows and peak memory of each stage to stderr."""
     say(f"{'stage':<10}{'seconds':>9}{'rows':>13}{'rows/s':>13}{'peak MB':>9}")
-    for stage, measured in stages.items():
-        rows, seconds = measured["rows"], measured["seconds"]
-        count = f"{rows:,}" if rows else ""
-        pace = f"{rows / seconds:,.0f}" if rows and seconds else ""
-        megabytes = (measured["peak_bytes"] or 0) / 1e6
-        say(f"{stage:<10}{seconds:>9.2f}{count:>13}{pace:>13}{megabytes:>9,.0f}")
+    for stage, of in stages.items():
+        count = f"{of.rows:,}" if of.rows else ""
+        rate = f"{of.rows / of.seconds:,.0f}" if of.rows and of.seconds else ""
+        megabytes = (of.peak_bytes or 0) / 1e6
+        say(f"{stage:<10}{of.seconds:>9.2f}{count:>13}{rate:>13}{megabytes:>9,.0f}")

@@ -9,7 +9,8 @@ import json
 import shutil
 import sys
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ResultNotShown
 
@@ -31,7 +32,7 @@ def printable(text: str) -> str:
     return "".join("\ufffd" if _is_hidden(c) else c for c in text)
 
 
-def show_json(content: dict[str, Any] | list[Any]) -> None:
+def show_json(content: Mapping[str, object] | Sequence[object]) -> None:
     """Print JSON for programs, with control characters as escapes."""
     text = json.dumps(content, indent=2, ensure_ascii=not _speaks_unicode())
     _out("".join(json.dumps(c)[1:-1] if _is_hidden(c) else c for c in text))
@@ -47,7 +48,12 @@ def show_text(text: str) -> None:
     _out(text, end="")
 
 
-def on_one_line(value: dict[str, Any]) -> str:
+def show_rendered(text: str) -> None:
+    """Print a result whose texts are printable already, with its colours and line ends."""
+    _print(text)
+
+
+def on_one_line(value: Mapping[str, object]) -> str:
     """Keys with their values, such as `column amount, unit major`; ? for an open value."""
     return ", ".join(
         f"{key} {'?' if inner is None else _pairs(inner)}" for key, inner in value.items()
@@ -76,7 +82,7 @@ def text_of(console: "Console") -> str:
     return text
 
 
-def _pairs(value: Any) -> str:
+def _pairs(value: object) -> str:
     """A value of a config: a list as `a + b`, a map as `{R: ZAR}`."""
     if isinstance(value, list):
         return " + ".join(value)
@@ -86,9 +92,14 @@ def _pairs(value: Any) -> str:
 
 
 def _out(text: str, end: str = "\n") -> None:
+    """Print a result without control characters."""
+    _print(printable(text) + end)
+
+
+def _print(text: str) -> None:
     """Print a result. A broken pipe is no error; raise ResultNotShown for anything else."""
     try:
-        print(printable(text), end=end, flush=True)
+        print(text, end="", flush=True)
     except BrokenPipeError:
         pass
     except OSError as error:

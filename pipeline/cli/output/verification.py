@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pipeline.cli.output.terminal import show_line
+from pipeline.cli.output.screen import ATTENTION, BAD, GOOD, Cell, show_cells
 from pipeline.cli.suggestions import suggested
 
 if TYPE_CHECKING:
@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 
 def show_verdict(check: "Check") -> None:
     """Print one check: its result, its name, and the first fault or why it cannot be checked."""
-    word = {True: "holds", False: "BROKEN", None: "open"}[check.holds]
+    word, style = {
+        True: ("holds", GOOD),
+        False: ("BROKEN", BAD),
+        None: ("open", ATTENTION),
+    }[check.holds]
     command = suggested(*check.suggests) if check.suggests else ""
-    show_line(": ".join(filter(None, (f"{word:<7} {check.what}", check.found, command))))
+    rest = ": ".join(filter(None, (check.what, check.found, command)))
+    show_cells(Cell(f"{word:<7}", style), Cell(f" {rest}"))

@@ -6,13 +6,14 @@ from decimal import Decimal
 
 import polars as pl
 
+from pipeline.domain import defaults
 from pipeline.domain.fates import Fate
 from pipeline.domain.file_issues import FileIssue, Finding
 
 Limit = int | str  #: a number of records, or a share of those read such as "20%"
 
-USUAL_LIMIT: Limit = "20%"  #: of a config without a limit
-FEWEST_FOR_USUAL_LIMIT = 50  #: records; with fewer, a few bad ones are a large share
+USUAL_LIMIT: Limit = defaults.MOST_REJECTED  #: of a config without a limit
+FEWEST_FOR_USUAL_LIMIT = defaults.FEWEST_FOR_MOST_REJECTED
 _REJECTED = (Fate.UNREADABLE.value, Fate.INVALID.value)
 _REASONS_NAMED = 3
 

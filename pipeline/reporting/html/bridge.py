@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 from markupsafe import Markup
 
 from pipeline.domain.currency import major_units
 from pipeline.domain.fates import LISTS
+from pipeline.domain.summary_parts import BridgeFigure, BridgeStep
 from pipeline.reporting.headline import currency_label, has_minor_unit
 from pipeline.reporting.html.charts import Bar, waterfall
 
@@ -22,7 +22,7 @@ _EXPLAINED = {
     "again",
     "not_sampled",
     "tolerated",
-    "there_before",
+    "existed_before",
     "known_before",
     "created_by_another_run",
     "changed_since",
@@ -71,18 +71,18 @@ _HEADS = {"legacy": "Legacy total", "read": "Read", "expected": "Expected", "fou
 
 
 def bridge_of(
-    steps: Sequence[Mapping[str, Any]], residual: Mapping[str, Mapping[str, int]] | None = None
+    steps: Sequence[BridgeStep], residual: Mapping[str, BridgeFigure] | None = None
 ) -> Bridge | None:
     """The view of a summary's `bridge`; None if an earlier version wrote none."""
     if not steps:
         return None
     residual = residual or {}
     codes = sorted(
-        {code for step in steps for code in step["figures"]},
+        {code for step in steps for code in step.figures},
         key=lambda code: (not has_minor_unit(code), code),
     )
     left = {
-        code: (residual[code]["records"], residual[code]["sum"]) if code in residual else (0, 0)
+        code: (residual[code].records or 0, residual[code].sum) if code in residual else (0, 0)
         for code in codes
     }
     moved = [
@@ -103,24 +103,25 @@ def bridge_of(
     )
 
 
-def _moves(step: Mapping[str, Any], code: str) -> bool:
-    return not step["is_total"] and code in step["figures"]
+def _moves(step: BridgeStep, code: str) -> bool:
+    return not step.is_total and code in step.figures
 
 
-def _heads(steps: Sequence[Mapping[str, Any]]) -> list[str]:
-    totals = [step["step"] for step in steps if step["is_total"]]
+def _heads(steps: Sequence[BridgeStep]) -> list[str]:
+    totals = [step.step for step in steps if step.is_total]
     heads = [_HEADS[totals[0]]]
     for before, after in pairwise(totals):
         heads += [_BETWEEN[before, after], _HEADS[after]]
     return heads
 
 
-def _line(steps: Sequence[Mapping[str, Any]], code: str) -> list[int | None]:
+def _line(steps: Sequence[BridgeStep], code: str) -> list[int | None]:
     """Each total of a currency and the sums of the steps between; None if not stated."""
     line: list[int | None] = []
     for step in steps:
-        amount = step["figures"].get(code, {"sum": None})["sum"]
-        if step["is_total"]:
+        figure = step.figures.get(code)
+        amount = None if figure is None else figure.sum
+        if step.is_total:
             line += [amount, 0]
         else:
             line[-1] = (line[-1] or 0) + (amount or 0)
@@ -128,46 +129,43 @@ def _line(steps: Sequence[Mapping[str, Any]], code: str) -> list[int | None]:
 
 
 def _rows(
-    steps: Sequence[Mapping[str, Any]], code: str | None, in_words: Callable[[int], str]
+    steps: Sequence[BridgeStep], code: str | None, in_words: Callable[[int], str]
 ) -> list[Row]:
     """The steps of a currency, or of all records if `code` is None."""
     shown = []
     for step in steps:
-        figure = (
-            step["figures"].get(code)
-            if code is not None
-            else {"records": step["records"], "sum": step["records"]}
-        )
-        if (
-            figure is None
-            or figure["sum"] is None
-            or not (step["is_total"] or figure["records"] or figure["sum"])
-        ):
+        figure = step.figures.get(code) if code is not None else _all_records(step)
+        if figure is None or not (step.is_total or figure.records or figure.sum):
             continue
         shown.append((step, figure))
     bars = waterfall(
         [
-            Bar(_colour(step), step["is_total"], figure["sum"], in_words(figure["sum"]))
+            Bar(_colour(step), step.is_total, figure.sum, in_words(figure.sum))
             for step, figure in shown
         ]
     )
     return [
         Row(
-            step["step"],
-            step["sentence"],
-            step["is_total"],
-            figure["records"],
-            None if code is None else figure["sum"],
+            step.step,
+            step.sentence,
+            step.is_total,
+            figure.records,
+            None if code is None else figure.sum,
             bar,
         )
         for (step, figure), bar in zip(shown, bars, strict=True)
     ]
 
 
-def _colour(step: Mapping[str, Any]) -> str:
-    if step["is_total"]:
+def _all_records(step: BridgeStep) -> BridgeFigure | None:
+    """The records of a step in place of an amount; None if they are not stated."""
+    return None if step.records is None else BridgeFigure(records=step.records, sum=step.records)
+
+
+def _colour(step: BridgeStep) -> str:
+    if step.is_total:
         return "total"
-    return _COLOURS.get(step["step"], "skipped" if step["step"] in _EXPLAINED else "differing")
+    return _COLOURS.get(step.step, "skipped" if step.step in _EXPLAINED else "differing")
 
 
 def label_of(code: str | None) -> str:

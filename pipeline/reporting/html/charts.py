@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
 from pipeline.domain.currency import grouped_digits
+from pipeline.domain.summary_parts import Throughput
+from pipeline.reporting.headline import rate
 
 _WIDTH, _HEIGHT, _AXIS, _FEWEST_SPANS = 900, 110, 64, 5
 _ACROSS, _TALL = 1000, 40  #: of a bar, which is stretched to its cell
@@ -90,31 +91,26 @@ def _drawn(
     ).format(title, _ACROSS, _TALL, title, Markup("").join(pieces))
 
 
-def rate(number: float) -> str:
-    """A rate per second for people: 0.123, 12.3, 1,234."""
-    return f"{number:.3g}" if number < 100 else grouped_digits(round(number))
-
-
-def pace_chart(pace: dict[str, Any]) -> Markup | None:
+def throughput_chart(throughput: Throughput) -> Markup | None:
     """Creates settled in each span, and the wait of 95 % below; None if there are too few spans."""
-    spans = pace["spans"]
-    count = spans[-1]["after"] // pace["span_seconds"] + 1
+    spans = throughput.spans
+    count = spans[-1].after // throughput.span_seconds + 1
     if count < _FEWEST_SPANS:
         return None
     width = (_WIDTH - 2 * _AXIS) / count
-    most, longest = max(span["settled"] for span in spans), max(span["p95"] for span in spans)
+    most, longest = max(span.settled for span in spans), max(span.p95 for span in spans)
     titles = [
-        f"after {span['after']} s: {grouped_digits(span['settled'])} settled, half within {span['p50']:g} s, 95 % within {span['p95']:g} s"
+        f"after {grouped_digits(round(span.after))} s: {grouped_digits(span.settled)} settled, half within {rate(span.p50)} s, 95 % within {rate(span.p95)} s"
         for span in spans
     ]
-    places = [_AXIS + span["after"] / pace["span_seconds"] * width for span in spans]
+    places = [_AXIS + span.after / throughput.span_seconds * width for span in spans]
     panels = (
-        ("created", "settled", grouped_digits(most), [span["settled"] / most for span in spans]),
+        ("created", "settled", grouped_digits(most), [span.settled / most for span in spans]),
         (
             "waiting",
             "waited, 95 %",
-            f"{longest:.3g} s",
-            [span["p95"] / longest if longest else 0 for span in spans],
+            f"{rate(longest)} s",
+            [span.p95 / longest if longest else 0 for span in spans],
         ),
     )
     pieces = []
@@ -144,7 +140,10 @@ def pace_chart(pace: dict[str, Any]) -> Markup | None:
     pieces += [
         axis(_AXIS, bottom + 18, "start", "0 s"),
         axis(
-            _WIDTH - _AXIS, bottom + 18, "end", f"{grouped_digits(count * pace['span_seconds'])} s"
+            _WIDTH - _AXIS,
+            bottom + 18,
+            "end",
+            f"{grouped_digits(round(count * throughput.span_seconds))} s",
         ),
     ]
     return Markup(

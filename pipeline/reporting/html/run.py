@@ -2,31 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, grouped_digits, major_units
-from pipeline.domain.fates import LISTS, SUPERSEDED_MEANS, Fate, list_of
+from pipeline.domain.fates import LISTS, Fate, list_of, meaning_of
 from pipeline.domain.file_issues import FileIssue
 from pipeline.domain.reason_help import EXPLANATIONS, Explanation
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.summary_parts import AccountingCheck, Sides
 from pipeline.reporting.context import ReportContext, planned_by
 from pipeline.reporting.examples import without_examples
 from pipeline.reporting.headline import (
     accounts,
     all_balances,
     currency_label,
+    dialect_in_words,
     has_minor_unit,
     how_long,
-    not_attempted,
+    rate,
     sentence_of,
-    written,
 )
 from pipeline.reporting.html.bridge import bridge_of, label_of
-from pipeline.reporting.html.charts import pace_chart, rate
+from pipeline.reporting.html.charts import throughput_chart
 from pipeline.reporting.html.templates import hash_of, template
 from pipeline.reporting.money import KINDS
-from pipeline.reporting.report_status import reservations, since_then, status_of_run, stopped_by
-from pipeline.reporting.summary import deferred
+from pipeline.reporting.report_status import reservations, since_then, status_of_run
+from pipeline.reporting.verdict import deferred, stopped_by
 
 #: The meaning of the exit codes that a summary can have.
 EXIT_CODES = {
@@ -44,9 +45,9 @@ class Statement:
     """The account of one currency in minor units: by fate, in all, and as read from the input."""
 
     currency: str
-    lines: list[tuple[Fate, int, int]]  #: fate, debits, credits
-    ended: tuple[int, int]  #: debits, credits over all fates
-    read: tuple[int, int]  #: debits, credits summed from the source text
+    lines: list[tuple[Fate, Sides]]
+    ended: Sides  #: over all fates
+    read: Sides  #: summed from the source text
 
     @property
     def usable(self) -> bool:
@@ -54,57 +55,49 @@ class Statement:
         return has_minor_unit(self.currency)
 
 
-def render_run(content: dict[str, Any], context: ReportContext | None = None) -> str:
-    """Render the content of `summary.json` and its context as a page."""
+def render_run(summary: RunSummary, context: ReportContext | None = None) -> str:
+    """Render a summary and its context as a page."""
     context = context or ReportContext(
-        reasons=without_examples(content["reasons"]), signed=planned_by(content)
+        reasons=without_examples(summary.reasons), signed=planned_by(summary)
     )
-    against = context.reconciliation
-    stops = stopped_by(content) if content["status"] == "planned" else []
-    since = since_then(context.became, context.overall, content["run_id"])
-    view = (
-        bridge_of(against["bridge"], against["residual"])
-        if against
-        else bridge_of(content.get("bridge", []))
-    )
-    paced = content.get("pace")
+    against, now = context.reconciliation, context.overall or summary.fates
+    stops = stopped_by(summary) if summary.is_planned else []
+    since = since_then(context.changes, context.overall, summary.run_id)
+    view = bridge_of(against.bridge, against.residual) if against else bridge_of(summary.bridge)
+    later = deferred(summary)
     return template("run.html.j2").render(
-        s=content,
+        s=summary,
         context=context,
-        status=status_of_run(content, against, context.overall, since),
-        meaning_of=_meaning_of,
+        status=status_of_run(summary, against, context.overall, since),
+        meaning_of=meaning_of,
         stopped_by=stops,
-        reservations=list(reservations(content, against, context.reconciliations)),
-        can_be_signed=content["conservation"]["holds"]
+        reservations=list(reservations(summary, against, context.reconciliations)),
+        can_be_signed=summary.accounting.holds
         and not stops
-        and (against is None or against["signable"]),
+        and (against is None or against.signable),
         script_hash=hash_of("page.js"),
         view=view,
         label_of=label_of,
-        pace=paced,
-        pace_chart=pace_chart(paced) if paced else None,
-        submitted_again=_submitted_again(content),
+        throughput_chart=throughput_chart(summary.throughput) if summary.throughput else None,
+        submitted_again=_submitted_again(summary),
         rate=rate,
-        exit_meaning=EXIT_CODES.get(content["exit_code"], "see the documentation of exit codes"),
-        fates=[(fate, content["fates"][fate.value], list_of(fate)) for fate in Fate],
-        accounts=accounts(content),
+        fates=[(fate, summary.fates[fate], list_of(fate)) for fate in Fate],
+        accounts=accounts(summary),
         kinds=KINDS,
-        all_balances=all_balances(content),
-        later=deferred(content),
-        unsent=not_attempted(content),
-        how_long=how_long(content["estimate"]),
+        all_balances=all_balances(summary),
+        later=later,
+        how_long=how_long(summary.estimate),
         sentence_of=sentence_of,
         explained=lambda text: EXPLANATIONS[Cause.parse(text).reason],
-        issues=_file_issues(content),
-        written=written,
-        lists=_by_list(content["fates"]),
-        now=_by_list(context.overall or content["fates"]),
-        unsent_now=max(
-            0, (context.overall or content["fates"]).get("not_attempted", 0) - deferred(content)
-        ),
-        in_doubt_now=(context.overall or content["fates"]).get("in_doubt", 0),
-        statements=_statements(content),
-        checks=_checks(content),
+        issues=_file_issues(summary),
+        dialect_in_words=dialect_in_words,
+        exit_meaning=EXIT_CODES.get(summary.exit_code, "see the documentation of exit codes"),
+        lists=_by_list(summary.fates),
+        now=_by_list(now),
+        unsent_now=max(0, now.get(Fate.NOT_ATTEMPTED, 0) - later),
+        in_doubt_now=now.get(Fate.IN_DOUBT, 0),
+        statements=_statements(summary),
+        checks=_checks(summary),
         money=major_units,
         count=grouped_digits,
         currency_label=currency_label,
@@ -112,10 +105,10 @@ def render_run(content: dict[str, Any], context: ReportContext | None = None) ->
     )
 
 
-def _submitted_again(content: dict[str, Any]) -> bool:
+def _submitted_again(summary: RunSummary) -> bool:
     """Whether a create waited longer than the last attempt, so an earlier attempt began it."""
-    paced, last = content.get("pace"), content["profile"].get("submit")
-    return bool(paced and last and paced["waited"]["most"] > last["seconds"])
+    paced, last = summary.throughput, summary.profile.get("submit")
+    return bool(paced and last and paced.waited.most > last.seconds)
 
 
 def _by_list(fates: Mapping[str, int]) -> dict[str, int]:
@@ -123,52 +116,46 @@ def _by_list(fates: Mapping[str, int]) -> dict[str, int]:
     return {name: sum(fates.get(fate, 0) for fate in members) for name, members in LISTS.items()}
 
 
-def _meaning_of(fate: str) -> str:
-    return next((known.sentence for known in Fate if known == fate), SUPERSEDED_MEANS)
-
-
-def _statements(content: dict[str, Any]) -> list[Statement]:
+def _statements(summary: RunSummary) -> list[Statement]:
     """One statement per currency that was read or has a fate; unusable currencies come last."""
-    read = content["read"]
+    read = summary.read
     made = [
-        _statement(content, code)
-        for code in sorted({*content["debits"], *read["debits"], *read["credits"]})
+        _statement(summary, code) for code in sorted({*summary.debits, *read.debits, *read.credits})
     ]
     return sorted(
         made, key=lambda statement: (not statement.usable, statement.ended == statement.read)
     )
 
 
-def _statement(content: dict[str, Any], currency: str) -> Statement:
-    debits, credits = content["debits"].get(currency, {}), content["credits"].get(currency, {})
-    lines = [(fate, debits.get(fate.value, 0), credits.get(fate.value, 0)) for fate in Fate]
-    read = content["read"]
+def _statement(summary: RunSummary, currency: str) -> Statement:
+    debits, credits = summary.debits.get(currency, {}), summary.credits.get(currency, {})
+    read = summary.read
     return Statement(
         currency,
-        [line for line in lines if line[1] or line[2]],
-        (sum(debits.values()), sum(credits.values())),
-        (read["debits"].get(currency, 0), read["credits"].get(currency, 0)),
+        [
+            (fate, Sides(debits=debits.get(fate, 0), credits=credits.get(fate, 0)))
+            for fate in Fate
+            if debits.get(fate) or credits.get(fate)
+        ],
+        Sides(debits=sum(debits.values()), credits=sum(credits.values())),
+        Sides(debits=read.debits.get(currency, 0), credits=read.credits.get(currency, 0)),
     )
 
 
-def _file_issues(content: dict[str, Any]) -> list[tuple[str, str, Explanation]]:
+def _file_issues(summary: RunSummary) -> list[tuple[str, str, Explanation]]:
     """Each raised issue once: code, meaning, explanation."""
-    codes = {code.value: code for code in FileIssue}
-    named = dict.fromkeys(one["code"] for one in content["findings"])
-    return [(name, codes[name].sentence, EXPLANATIONS[codes[name]]) for name in named]
+    codes = dict.fromkeys(FileIssue.of(one.code) for one in summary.findings)
+    return [(code.value, code.sentence, EXPLANATIONS[code]) for code in codes]
 
 
-def _checks(content: dict[str, Any]) -> list[dict[str, Any]]:
+def _checks(summary: RunSummary) -> list[AccountingCheck]:
     """The checks, broken ones first; unusable currencies are spelled out."""
-    checks = sorted(content["conservation"]["checks"], key=lambda check: bool(check["holds"]))
-    return [
-        {
-            **check,
-            "what": check["what"].replace(
-                f" {check['currency']} ", f" ({currency_label(check['currency'])}) "
-            ),
-        }
-        if check["currency"] in {NO_CODE, NO_CURRENCY}
-        else check
-        for check in checks
-    ]
+    return sorted(map(_spelled_out, summary.accounting.checks), key=lambda check: check.holds)
+
+
+def _spelled_out(check: AccountingCheck) -> AccountingCheck:
+    code = check.currency
+    if code not in {NO_CODE, NO_CURRENCY}:
+        return check
+    what = check.what.replace(f" {code} ", f" ({currency_label(code)}) ")
+    return check.changed(what=what)

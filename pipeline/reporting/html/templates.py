@@ -23,7 +23,7 @@ def our_own_words() -> str:
         for part in folder.iterdir()
         if part.name.endswith((".j2", ".css", ".js", ".py"))
     ]
-    helps = [f"{one.mend} {' '.join(one.bears_on_it)}" for one in EXPLANATIONS.values()]
+    helps = [f"{one.remedy} {' '.join(one.settings)}" for one in EXPLANATIONS.values()]
     return "\n".join([*ours, *helps, *(code.sentence for code in (*Reason, *FileIssue, *Fate))])
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from pipeline.domain import defaults
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.customer import METADATA_PREFIX, SENSITIVE_PREFIX
 from pipeline.transforming.normalize.clues import find_clues
@@ -45,7 +46,7 @@ NORMALIZATION_VERSION = 2
 class Defaults:
     """Defaults for what a file omits; the plan depends on them."""
 
-    region: str = "ZA"  #: ISO 3166 region of phone numbers in national form
+    region: str = defaults.REGION  #: ISO 3166 region of phone numbers in national form
     token_key: bytes = field(default=b"", repr=False)  #: the key of identity tokens
 
 

@@ -10,15 +10,17 @@ from typing import Any
 
 import polars as pl
 from pyarrow import parquet
+from pydantic import JsonValue
 
 from pipeline.config import Settings
 from pipeline.domain.fates import LISTS
+from pipeline.domain.published import JsonObject
 from pipeline.domain.redaction import Pii, pseudonym
-from pipeline.reporting import differences_shown, redact_list, shapes, without_literals
+from pipeline.reporting import differences_shown, masked_filter, redact_list, shapes
 from pipeline.storage.files import temporary_folder
 from pipeline.storage.ledger import EXTRACT_COLUMNS, Ledger
 from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
-from pipeline.storage.run_folder import PLAN_FILE, RunFolder
+from pipeline.storage.run_folder import PLAN_FILE, SUMMARY_FILE, RunFolder
 from pipeline.workflows.report.evidence import differences_of, newest_reconciliation
 from pipeline.workflows.report.open_items import home_key, naming
 from pipeline.workflows.report.render import write_pages
@@ -36,19 +38,18 @@ _LEFT_OUT = {"detail_sha256", "credential"}
 
 def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]:
     """Every file of the bundle except its README and its manifest."""
-    content, plan, home = folder.read_summary(), folder.read_plan_of_any_version(), settings.home
+    summary, plan, home = folder.read_summary(), folder.read_plan_of_any_version(), settings.home
     key = home_key(home)
     person, sealed = naming(key, pii), partial(pseudonym, key)
     with temporary_folder(settings.reports, "bundle") as pages:
-        for page in write_pages(folder, content, home, pii=pii, output=pages):
+        for page in write_pages(folder, summary, home, pii=pii, output=pages):
             yield page.name, [page.read_bytes()]
     yield f"run/{MANIFEST}", _blocks_of(folder.path / MANIFEST)
     yield f"run/{SIGNATURES}", _blocks_of(folder.path / SIGNATURES)
     if (folder.path / ACCEPTED).is_file():
         yield f"run/{ACCEPTED}", _blocks_of(folder.path / ACCEPTED)
-    yield "run/summary.json", _redacted(folder.path / "summary.json", content, pii)
-    written = folder.read_json(PLAN_FILE)
-    yield "run/plan.json", _redacted(folder.path / PLAN_FILE, written, pii)
+    yield "run/summary.json", _redacted(folder, SUMMARY_FILE, pii)
+    yield "run/plan.json", _redacted(folder, PLAN_FILE, pii)
     if plan.config:
         yield "config/job.json", [_json(plan.config.job)]
     yield "rows.parquet", [_rows(folder.path / "rows.parquet", sealed)]
@@ -56,34 +57,49 @@ def members(folder: RunFolder, settings: Settings, pii: Pii) -> Iterator[Member]
         yield f"lists/{list_name}.csv", _list(folder, list_name, pii, person, sealed)
     yield (
         "journal.csv",
-        _journal(folder, home / content["environment"]["name"], pii, person, sealed),
+        _journal(folder, home / summary.environment.name, pii, person, sealed),
     )
     if (against := newest_reconciliation(folder)) is not None:
         # An example may be a person's reference in billing.
-        summary = {
-            name: value for name, value in against[1].items() if name not in {"examples", "files"}
-        }
-        yield "reconciliation/summary.json", [_json(summary)]
+        compared = against.content.changed(examples={}, files={})
+        yield "reconciliation/summary.json", [_json(compared.to_json())]
         shown = differences_shown(differences_of(against), pii, person)
         yield "reconciliation/differences.csv", [shown.write_csv().encode()]
-        if (against[0] / MANIFEST).is_file():
-            yield f"reconciliation/{MANIFEST}", _blocks_of(against[0] / MANIFEST)
+        if (against.path / MANIFEST).is_file():
+            yield f"reconciliation/{MANIFEST}", _blocks_of(against.path / MANIFEST)
 
 
-def _redacted(path: Path, content: dict[str, Any], pii: Pii) -> Iterator[bytes]:
+def _redacted(folder: RunFolder, name: str, pii: Pii) -> Iterator[bytes]:
     """A JSON file of the run without personal data; byte by byte if it has none."""
-    redacted = without_literals(content)
+    content = folder.read_json(name)
+    redacted = _without_literals(content)
     if redacted is content and pii is Pii.MASKED:
-        yield from _blocks_of(path)
+        yield from _blocks_of(folder.path / name)
         return
     if pii is Pii.NONE:
         redacted = {**redacted, "samples": {}} if "samples" in redacted else dict(redacted)
-        if "reasons" in redacted:
-            redacted["reasons"] = [
-                {name: value for name, value in one.items() if name != "shown"}
-                for one in redacted["reasons"]
-            ]
+        if isinstance(reasons := redacted.get("reasons"), list):
+            redacted["reasons"] = [_without(one, "shown") for one in reasons]
     yield _json(redacted)
+
+
+def _without_literals(content: JsonObject) -> JsonObject:
+    """A plan or summary of any version, with masked literals in its filter."""
+    parts = {
+        name: {**part, "where": masked_filter(where)}
+        for name in ("settings", "batch", "waves")
+        if isinstance(part := content.get(name), dict)
+        and isinstance(where := part.get("where"), str)
+    }
+    return {**content, **parts} if parts else content
+
+
+def _without(value: JsonValue, name: str) -> JsonValue:
+    return (
+        {key: one for key, one in value.items() if key != name}
+        if isinstance(value, dict)
+        else value
+    )
 
 
 def _rows(path: Path, sealed: Any) -> bytes:
@@ -131,7 +147,7 @@ def _journal(folder: RunFolder, home: Path, pii: Pii, person: Any, sealed: Any) 
     ).encode()
     schema = {name: pl.Int64 if name in _NUMBERS else pl.String for name in EXTRACT_COLUMNS}
     with Ledger.read(home) as ledger:
-        for block in ledger.extract(folder.run_id) if ledger is not None else ():
+        for block in ledger.runs.extract(folder.run_id) if ledger is not None else ():
             events = pl.DataFrame(block, schema=schema, orient="row")
             detail = shapes(pl.col("detail")) if pii is Pii.MASKED else pl.lit(None, pl.String)
             token = pl.col("external_reference").map_elements(

@@ -1,8 +1,8 @@
 """Search a new evidence bundle for the people in the records of its run, and for canaries."""
 
 import io
-import json
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -60,13 +60,13 @@ def leaks(
 
 def _our_words(folder: RunFolder, settings: Settings, allowed: Sequence[str]) -> Iterator[str]:
     """Texts that are not from records: our pages, planners and signers, the job, column names."""
-    content, plan = folder.read_summary(), folder.read_plan_of_any_version()
+    summary, plan = folder.read_summary(), folder.read_plan_of_any_version()
     yield our_own_words()
-    yield from (settings.planner, content["planner"], *content["environment"].values())
-    yield from (json.loads(line)["name"] for line in folder.signatures())
+    yield from (settings.planner, summary.planner, *astuple(summary.environment))
+    yield from (one.name for one in folder.signers())
     yield from folder.accepted().values()
     yield from plan.columns
-    yield from (f"{name} {version}" for name, version in content["tools"].items())
+    yield from (f"{name} {version}" for name, version in summary.tools.items())
     if plan.config:
         yield from _constants(plan.config.job.get("mapping") or {})
     yield from allowed

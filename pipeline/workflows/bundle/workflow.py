@@ -8,11 +8,12 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from pipeline import __version__
 from pipeline.config import Settings
+from pipeline.domain.manifest import BundleManifest, JournalEnd
 from pipeline.domain.redaction import Pii
 from pipeline.errors import NotApproved, OutOfBalance, OutputRefused, PersonalDataFound, RunNotFound
 from pipeline.reporting.pii_scan import Leak
@@ -29,6 +30,7 @@ from pipeline.workflows.report.render import refuse_unfinished
 from pipeline.workflows.versions import tools
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  #: of every member; the manifest has the real time
+_REDACTED: dict[Pii, Literal["masked", "none"]] = {Pii.MASKED: "masked", Pii.NONE: "none"}
 _MOST_NAMED = 5  #: leaks, in the message
 _README = """Evidence of the import {run_id}, made {made_at} by {maker} with pipeline {version}.
 
@@ -125,23 +127,21 @@ def _refuse(folder: RunFolder, pii: Pii, target: Path, home: Path, *, replace: b
 
 def _manifest(
     folder: RunFolder, settings: Settings, pii: Pii, hashes: dict[str, str], allowed: int
-) -> dict[str, Any]:
-    content = folder.read_summary()
-    with Ledger.read(settings.home / content["environment"]["name"]) as ledger:
-        end = ledger.end() if ledger is not None else None
-    return {
-        "schema": 2,
-        "kind": "evidence",
-        "run_id": folder.run_id,
-        "made_at": _now(),
-        "made_by": settings.planner,
-        "pii": pii.value,
-        "allowed_texts": allowed,
-        "environment": content["environment"],
-        "tools": tools(),
-        "journal_end": end,
-        "files": hashes,
-    }
+) -> BundleManifest:
+    environment = folder.read_summary().environment
+    with Ledger.read(settings.home / environment.name) as ledger:
+        end = ledger.last_link() if ledger is not None else None
+    return BundleManifest(
+        run_id=folder.run_id,
+        made_at=_now(),
+        made_by=settings.planner,
+        pii=_REDACTED[pii],
+        allowed_texts=allowed,
+        environment=environment,
+        tools=tools(),
+        journal_end=JournalEnd.model_validate(end) if end is not None else None,
+        files=hashes,
+    )
 
 
 def _written(archive: ZipFile, name: str, blocks: Iterable[bytes]) -> str:

@@ -2,17 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import polars as pl
+from pydantic import JsonValue
 
 from pipeline.config import Settings
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.customer import E164_PATTERN, METADATA_PREFIX
+from pipeline.domain.plan_file import LineCounts
+from pipeline.domain.reconciliation import BY_EXPORT, BY_LOOKUPS, ExportFile, Method
 from pipeline.errors import SourceError
 from pipeline.reconciling import column_of
 from pipeline.sources import BATCH_BYTES, Declared, SourceFile, in_order, read
@@ -21,11 +23,12 @@ from pipeline.transforming.mapping import map_columns
 from pipeline.transforming.normalize import Defaults, normalize
 from pipeline.workflows.background import one_ahead, one_behind
 from pipeline.workflows.progress import CLOCK, Watch
-from pipeline.workflows.reconcile.asking import LookedUp
+from pipeline.workflows.reconcile.asking import Answer, LookedUp
 from pipeline.workflows.row_stages import layout_of
 
 CHANGED_AT = "changed_at"
 _FIELDS = ("name", "email", "phone", "billing_id")
+Cell = str | int | None
 _FIRST = 5
 _LARGEST = 2**63 - 1
 #: A config key in a message about a file.
@@ -37,18 +40,18 @@ _A_DAY = 86_400_000_000  #: microseconds; clocks and time zones do not differ by
 class BillingSide:
     """How billing's side was read, and what it states."""
 
-    method: str  #: "export" or "look-ups"
+    method: Method
     fields: list[str]
     has_times: bool
     unreadable_times: int = 0  #: times of change that are invalid, in the future, or without offset
     unusable: int = 0  #: records of an export without a usable external reference
     unusable_rows: tuple[str, ...] = ()  #: the first of them
-    inputs: tuple[dict[str, Any], ...] = ()
+    inputs: tuple[ExportFile, ...] = ()
 
     @property
-    def is_by_look_up(self) -> bool:
+    def is_by_lookups(self) -> bool:
         """Whether each customer was looked up, so no export was read."""
-        return self.method == "look-ups"
+        return self.method == BY_LOOKUPS
 
 
 def stage_export(
@@ -126,20 +129,20 @@ def _export_side(files: Sequence[SourceFile], layout: Layout, counts: _ExportCou
         name for name, _ in layout.texts() if name in _FIELDS or name.startswith(METADATA_PREFIX)
     ]
     return BillingSide(
-        "export",
+        BY_EXPORT,
         stated,
         has_times=counts.times > 0,
         unreadable_times=counts.unreadable_times,
         unusable=counts.unusable,
         unusable_rows=tuple(counts.first_unusable),
         inputs=tuple(
-            {"name": file.name, "sha256": file.sha256, "lines": asdict(file.lines)}
+            ExportFile(name=file.name, sha256=file.sha256, lines=LineCounts(**asdict(file.lines)))
             for file in files
         ),
     )
 
 
-def stage_look_ups(
+def stage_lookups(
     folder: RunFolder, answers: Iterable[list[LookedUp]], sent: frozenset[str]
 ) -> BillingSide:
     """Stage the customers that lookups found like those of an export, and the rest as `unanswered`.
@@ -149,7 +152,7 @@ def stage_look_ups(
     metadata = {name for name in sent if name.startswith(METADATA_PREFIX)}
     place = 0
     for number, block in enumerate(answers):
-        rows = []
+        rows: list[dict[str, Cell]] = []
         for one in block:
             if one.found is not None:
                 rows.append(
@@ -180,7 +183,7 @@ def stage_look_ups(
             ),
         )
         folder.stage("unanswered-00000.parquet", _unanswered(()))
-    return BillingSide("look-ups", [*_FIELDS, *names], has_times=False)
+    return BillingSide(BY_LOOKUPS, [*_FIELDS, *names], has_times=False)
 
 
 def _time_column(path: Path, columns: Sequence[str], declared: str | None) -> str | None:
@@ -270,23 +273,30 @@ def microseconds(text: pl.Expr) -> pl.Expr:
     )
 
 
-def _cells(found: dict[str, Any]) -> dict[str, Any]:
+def _cells(found: Answer) -> dict[str, Cell]:
     """The cells of a customer of billing; values that are neither texts nor amounts become JSON."""
     balance, metadata = found.get("balance"), found.get("metadata")
-    is_amount = type(balance) is int and abs(balance) <= _LARGEST
+    amount = _amount(balance)
     extra = metadata if isinstance(metadata, dict) else {}
     return {
-        "row_id": "look-up",
+        "row_id": "lookup",
         **{name: _text(found.get(name)) for name in (*_FIELDS, "currency")},
         **{METADATA_PREFIX + key: _text(value) for key, value in extra.items()},
-        "balance": balance if is_amount else None,
+        "balance": amount,
         "balance_text": None
-        if balance is None or is_amount
+        if balance is None or amount is not None
         else json.dumps(balance, ensure_ascii=False),
     }
 
 
-def _text(value: Any) -> str | None:
+def _amount(balance: JsonValue) -> int | None:
+    """A balance in minor units that fits into a table; None for any other value."""
+    if not isinstance(balance, int) or isinstance(balance, bool):
+        return None
+    return balance if abs(balance) <= _LARGEST else None
+
+
+def _text(value: JsonValue) -> str | None:
     return (
         value
         if value is None or isinstance(value, str)
@@ -294,7 +304,7 @@ def _text(value: Any) -> str | None:
     )
 
 
-def _as_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+def _as_table(rows: Sequence[Mapping[str, Cell]]) -> pl.DataFrame:
     metadata = sorted({name for row in rows for name in row if name.startswith(METADATA_PREFIX)})
     texts = ["external_reference", "row_id", *_FIELDS, "currency", "balance_text", *metadata]
     schema = {

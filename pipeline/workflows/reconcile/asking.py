@@ -7,19 +7,22 @@ reconciliation stops.
 import random
 import threading
 from dataclasses import dataclass, field
-from typing import Any
 
-from pipeline.billing import Billing, LookUp, Pace, as_billing_holds_it, preflight
+from pydantic import JsonValue
+
+from pipeline.billing import Billing, Lookup, Pace, as_billing_holds_it, preflight
 from pipeline.domain.responses import Found, Limited, NoAnswer, NotFound, Outcome, ServerTrouble
 from pipeline.errors import Interrupted, SubmissionStopped
 from pipeline.submission import Policy, Stop
-from pipeline.submission.protocol import LeaveInDoubt, LookUpNext, Progress, TurnedAway, Why, decide
+from pipeline.submission.protocol import decide
+from pipeline.submission.steps import LeaveInDoubt, LookupNext, Progress, Tries, TurnedAway, Why
 from pipeline.submission.turned_away import Suspicion
 from pipeline.workflows.progress import CLOCK
 
 _LONGEST_WAIT = 30.0  #: seconds between two tries
 _POLICY = Policy(sends=3)  #: tries for a customer, and one more after all other customers
 _LIMITED = 20  #: answers "rate limited" for one customer, at most
+Answer = dict[str, JsonValue]  #: a customer as billing returned it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class LookedUp:
     """The result of a lookup: the customer in billing, or None. With an `answer`, it is unknown."""
 
     reference: str
-    found: dict[str, Any] | None = None
+    found: Answer | None = None
     answer: str = ""  #: an answer that does not show whether billing holds the customer
 
     @property
@@ -56,11 +59,13 @@ class Asking:
         `before`: the answer of the first pass. Then there is one try only, and the same answer does
         not count as trouble with other customers.
         """
-        progress = Progress(why=Why.FOR_THE_RECORD, look_ups=_POLICY.sends - 1 if before else 0)
+        progress = Progress(
+            why=Why.FOR_THE_RECORD, tries=Tries(lookups=_POLICY.sends - 1 if before else 0)
+        )
         began, spent, limited = CLOCK.monotonic(), 0.0, 0
         while self._may_ask():
             left_at = CLOCK.monotonic()
-            answer = billing.make(LookUp(reference, payload.encode()))
+            answer = billing.make(Lookup(reference, payload.encode()))
             now = CLOCK.monotonic()
             spent += now - left_at
             is_silent = isinstance(answer, ServerTrouble | NoAnswer)
@@ -100,7 +105,7 @@ class Asking:
                     billing
                 ):
                     return LookedUp(reference, answer=step.why)
-                case LookUpNext() as step:
+                case LookupNext() as step:
                     progress = step.progress
                     self._wait(billing, step.after, is_silent=is_silent)
                 case _:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import duckdb
 import polars as pl
 
 from pipeline.domain.fates import Fate, State
+from pipeline.domain.reconciliation import LedgerAgreement
 from pipeline.reconciling import changed_references, doubts, unexpected_customers
-from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger import LedgerReader
 from pipeline.storage.run_folder import RunFolder
 
 #: States of the ledger in which a run has created the customer.
@@ -23,7 +23,7 @@ _RESOLVED_ROLE = {
 }
 
 
-def resolve_doubts(workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
+def resolve_doubts(workbench: duckdb.DuckDBPyConnection, ledger: LedgerReader | None) -> None:
     """Create the table `resolved`: rows in doubt in the run's report that have an outcome now."""
     workbench.execute(
         "CREATE TABLE resolved (external_reference VARCHAR, run_id VARCHAR, role VARCHAR)"
@@ -39,7 +39,7 @@ def resolve_doubts(workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None) 
 
 
 def load_origins(
-    workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None, run_ids: set[str]
+    workbench: duckdb.DuckDBPyConnection, ledger: LedgerReader | None, run_ids: set[str]
 ) -> None:
     """Create the table `elsewhere`: the ledger's state of customers not expected by these runs."""
     workbench.execute(
@@ -55,20 +55,20 @@ def load_origins(
         _insert(workbench, "elsewhere", origins, ("external_reference", "run_id", "state"))
 
 
-def load_outcome_times(workbench: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+def load_outcome_times(workbench: duckdb.DuckDBPyConnection, ledger: LedgerReader) -> None:
     """Create the table `outcome_times` for customers that differ and have a time of change."""
     workbench.execute("CREATE TABLE outcome_times (external_reference VARCHAR, outcome_at BIGINT)")
     for block in list(changed_references(workbench)):
         times = [
             (name, round(datetime.fromisoformat(at).astimezone(UTC).timestamp() * 1e6))
-            for name, at in ledger.settled_at(block)
+            for name, at in ledger.final_at(block)
         ]
         _insert(workbench, "outcome_times", times, ("external_reference", "outcome_at"))
 
 
 def agreements(
-    workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None, runs: Sequence[RunFolder]
-) -> Iterator[dict[str, Any]]:
+    workbench: duckdb.DuckDBPyConnection, ledger: LedgerReader | None, runs: Sequence[RunFolder]
+) -> Iterator[LedgerAgreement]:
     """For each run: the creates that its report and the ledger count, and resolved doubts."""
     since = dict(
         workbench.execute(
@@ -76,28 +76,28 @@ def agreements(
         ).fetchall()
     )
     for run in runs:
-        fates = run.read_summary()["fates"]
+        fates = run.read_summary().fates
         reported = sum(fates[fate.value] for fate in (Fate.CREATED, Fate.CREATED_DIFFERENT))
-        states = ledger.counts(run.run_id) if ledger is not None else {}
+        states = ledger.runs.counts(run.run_id) if ledger is not None else {}
         recorded, later = (
             sum(states.get(state.value, 0) for state in OURS),
             since.get(run.run_id, 0),
         )
         # A resolved doubt may be a customer that existed before us, so it may count or not.
         agrees = reported <= recorded <= reported + later if later else reported == recorded
-        yield {
-            "run_id": run.run_id,
-            "reported": reported,
-            "settled_since": later,
-            "recorded": recorded,
-            "agrees": agrees,
-        }
+        yield LedgerAgreement(
+            run_id=run.run_id,
+            reported=reported,
+            settled_since=later,
+            recorded=recorded,
+            agrees=agrees,
+        )
 
 
 def _insert(
     workbench: duckdb.DuckDBPyConnection,
     table: str,
-    rows: list[tuple[Any, ...]],
+    rows: Sequence[tuple[str | int | None, ...]],
     names: Sequence[str],
 ) -> None:
     if rows:

@@ -4,13 +4,22 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import duckdb
 
+from pipeline import __version__
 from pipeline.domain.currency import grouped_digits
-from pipeline.domain.customer import METADATA_PREFIX
+from pipeline.domain.customer import METADATA_PREFIX, Environment
 from pipeline.domain.discrepancies import Discrepancy
+from pipeline.domain.reconciliation import (
+    DamagedFolder,
+    ExistedBefore,
+    LedgerAgreement,
+    LegacyTotals,
+    Reconciliation,
+    Sample,
+)
+from pipeline.domain.summary_parts import BridgeFigure, BridgeStep
 from pipeline.reconciling import (
     Found,
     Legacy,
@@ -30,6 +39,7 @@ from pipeline.reconciling.comparing import Chosen
 from pipeline.storage.files import written_whole
 from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows.reconcile.actual import BillingSide
+from pipeline.workflows.reconcile.run_selection import SelectedRuns
 
 CONFIDENCE = 0.95
 _FIRST = 5
@@ -41,6 +51,19 @@ _OPTIONAL = ("billing_id", "name", "email", "phone")  #: fields that an export m
 
 
 @dataclass(frozen=True, slots=True)
+class Identified:
+    """Which reconciliation it is: its runs, who made it and when."""
+
+    reconciliation_id: str
+    selected: SelectedRuns
+    environment: Environment
+    reviewer: str
+    begun_at: str
+    finished_at: str
+    files: Mapping[str, str]  #: name -> path
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
     """The results of comparing both sides."""
 
@@ -48,42 +71,76 @@ class Compared:
     terms: Terms
     chosen: Chosen
     steps: Sequence[Step]
-    ledger: Sequence[Mapping[str, Any]]  #: per run what it reported and what the ledger recorded
+    ledger: Sequence[LedgerAgreement]
     legacy: Legacy
     rows_read: int  #: input rows of all runs; a record counts each time a run reads it
-    left_out: int = 0  #: runs of the period that could not be reconciled
 
 
-def figures(workbench: duckdb.DuckDBPyConnection, compared: Compared) -> dict[str, Any]:
-    """The verdict and the figures that support it."""
+def reconciliation_of(
+    workbench: duckdb.DuckDBPyConnection, compared: Compared, identified: Identified
+) -> Reconciliation:
+    """The content of summary.json: the verdict, and the figures that support it."""
     counted = _count_differences(workbench)
     residual = residuals(compared.steps)
     because = reasons_used(compared.steps, compared.legacy, residual)
+    selected, side, terms = identified.selected, compared.billing_side, compared.terms
     found = Found(
         counted.kinds,
         other_currency=counted.fields.get("currency", 0),
-        held=counted.paired.get("there_before", 0),
+        held=counted.paired.get("existed_before", 0),
         known=counted.paired.get("known_before", 0),
         not_compared=_not_compared(compared),
-        left_out=compared.left_out,
+        left_out=len(selected.left_out),
         moved=_moved(compared.steps),
         reasoned=sorted(because),
         faults=_faults(workbench, compared, residual),
     )
     sampled = _sampled(workbench, compared.chosen)
-    return {
-        **_verdict(found, sampled, compared),
-        **_sides_compared(compared),
-        **_differences(counted, compared.billing_side),
-        "fed": compared.rows_read,
-        "there_before": {"held": found.held, "known": found.known},
-        "bridge": [_step(step) for step in compared.steps],
-        "residual": _as_json(residual),
-        "legacy": {"totals": dict(compared.legacy.totals), "because": because},
-        "ledger": list(compared.ledger),
-        "examples": _examples(workbench),
-        **({} if sampled is None else {"sample": asdict(sampled)}),
-    }
+    verdict = judge(
+        found,
+        by_lookups=side.is_by_lookups,
+        has_tolerances=bool(terms.tolerances),
+        sampled=sampled,
+    )
+    return Reconciliation(
+        reconciliation_id=identified.reconciliation_id,
+        runs=tuple(run.run_id for run in selected.runs),
+        left_out=selected.left_out,
+        damaged_runs=tuple(
+            DamagedFolder(run_id=one.run_id, reason=one.reason) for one in selected.damaged
+        ),
+        environment=identified.environment,
+        reviewer=identified.reviewer,
+        version=__version__,
+        begun_at=identified.begun_at,
+        finished_at=identified.finished_at,
+        exit_code=verdict.exit_code,
+        signable=verdict.is_signable,
+        verdict=verdict.sentence,
+        method=side.method,
+        export=side.inputs,
+        export_unusable=side.unusable,
+        compared=(*terms.fields, "currency", "balance"),
+        not_compared=tuple(found.not_compared),
+        tolerances=dict(terms.tolerances),
+        differences={kind.value: counted.kinds.get(kind.value, 0) for kind in Discrepancy},
+        fields=counted.fields,
+        patterns=counted.patterns,
+        not_determinable=not_determinable(
+            by_lookups=side.is_by_lookups,
+            has_times=side.has_times,
+            unreadable_times=side.unreadable_times,
+        ),
+        rows_read=compared.rows_read,
+        existed_before=ExistedBefore(held=found.held, known=found.known),
+        bridge=tuple(map(_step, compared.steps)),
+        residual=_figures(residual),
+        legacy=LegacyTotals(totals=dict(compared.legacy.totals), because=because),
+        ledger=tuple(compared.ledger),
+        examples=_examples(workbench),
+        sample=None if sampled is None else Sample(**asdict(sampled)),
+        files=dict(identified.files),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,53 +176,20 @@ def _not_compared(compared: Compared) -> list[str]:
     return [name for name in (*_OPTIONAL, *sent) if name not in compared.billing_side.fields]
 
 
-def _verdict(found: Found, sampled: Sampled | None, compared: Compared) -> dict[str, Any]:
-    verdict = judge(
-        found,
-        by_look_up=compared.billing_side.is_by_look_up,
-        has_tolerances=bool(compared.terms.tolerances),
-        sampled=sampled,
+def _step(step: Step) -> BridgeStep:
+    return BridgeStep(
+        step=step.name,
+        sentence=step.sentence,
+        is_total=step.is_total,
+        records=step.records,
+        figures=_figures(step.figures),
     )
+
+
+def _figures(figures: Mapping[str, tuple[int | None, int]]) -> dict[str, BridgeFigure]:
     return {
-        "exit_code": verdict.exit_code,
-        "signable": verdict.is_signable,
-        "verdict": verdict.sentence,
-    }
-
-
-def _sides_compared(compared: Compared) -> dict[str, Any]:
-    """What billing's side is, and which fields were compared."""
-    side, terms = compared.billing_side, compared.terms
-    return {
-        "method": side.method,
-        "export": list(side.inputs),
-        "export_unusable": side.unusable,
-        "compared": [*terms.fields, "currency", "balance"],
-        "not_compared": _not_compared(compared),
-        "tolerances": dict(terms.tolerances),
-    }
-
-
-def _differences(counted: _Counted, side: BillingSide) -> dict[str, Any]:
-    return {
-        "differences": {kind.value: counted.kinds.get(kind.value, 0) for kind in Discrepancy},
-        "fields": counted.fields,
-        "patterns": counted.patterns,
-        "not_determinable": not_determinable(
-            by_look_up=side.is_by_look_up,
-            has_times=side.has_times,
-            unreadable_times=side.unreadable_times,
-        ),
-    }
-
-
-def _step(step: Step) -> dict[str, Any]:
-    return {
-        "step": step.name,
-        "sentence": step.sentence,
-        "is_total": step.is_total,
-        "records": step.records,
-        "figures": _as_json(step.figures),
+        code: BridgeFigure(records=records, sum=amount)
+        for code, (records, amount) in sorted(figures.items())
     }
 
 
@@ -197,15 +221,15 @@ def _faults(
     side, (unread, rows) = compared.billing_side, unreadable_balances(workbench, _FIRST)
     faults = list(unexplained(compared.steps, compared.legacy, residual))
     for one in compared.ledger:
-        if not one["agrees"]:
+        if not one.agrees:
             hint = (
                 ""
-                if one["recorded"]
+                if one.recorded
                 else " (is --home the one that it was made with, and is its ledger still there?)"
             )
             faults.append(
-                f"the ledger knows {grouped_digits(one['recorded'])} creates of {one['run_id']},"
-                f" and its report {grouped_digits(one['reported'])}{hint}"
+                f"the ledger knows {grouped_digits(one.recorded)} creates of {one.run_id},"
+                f" and its report {grouped_digits(one.reported)}{hint}"
             )
     if side.unusable:
         faults.append(
@@ -214,13 +238,13 @@ def _faults(
         )
     if unread:
         hint = (
-            ", though they would be amounts in major units: see reconcile.mapping.balance.unit"
+            ", though they look like major units: see reconcile.mapping.balance.unit"
             if _looks_major(workbench)
             else ""
         )
         faults.append(
-            f"{grouped_digits(unread)} balances in billing that nobody can read,"
-            f" and no sum holds{hint} ({_first(rows, unread)})"
+            f"{grouped_digits(unread)} unreadable balances in billing,"
+            f" so no sum is complete{hint} ({_first(rows, unread)})"
         )
     return faults
 
@@ -248,7 +272,7 @@ def _sampled(workbench: duckdb.DuckDBPyConnection, chosen: Chosen) -> Sampled | 
     return Sampled(chosen.count, chosen.of, differing, CONFIDENCE, share)
 
 
-def _examples(workbench: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+def _examples(workbench: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:
     """The row ids of the first differences of each kind; a reference may be a person's name."""
     found = workbench.execute(
         "SELECT kind, list(row ORDER BY place, their_place)[:5] FROM ("
@@ -256,11 +280,4 @@ def _examples(workbench: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
         " min(their_place) AS their_place FROM differences GROUP BY ALL"
         ") GROUP BY kind"
     ).fetchall()
-    return {kind: [text for text in rows if text] for kind, rows in found}
-
-
-def _as_json(figures: Mapping[str, tuple[int | None, int]]) -> dict[str, dict[str, int | None]]:
-    return {
-        code: {"records": records, "sum": amount}
-        for code, (records, amount) in sorted(figures.items())
-    }
+    return {kind: tuple(text for text in rows if text) for kind, rows in found}

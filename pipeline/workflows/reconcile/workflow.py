@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import duckdb
 import polars as pl
 
-from pipeline import __version__
 from pipeline.config import Settings, Target
+from pipeline.domain.customer import Environment
+from pipeline.domain.reconciliation import Reconciliation
 from pipeline.domain.redaction import Pii
 from pipeline.errors import OptionRefused
 from pipeline.planning.file_checks import parse_expected
@@ -35,12 +36,13 @@ from pipeline.reporting import (
 )
 from pipeline.storage.files import write_bytes
 from pipeline.storage.known_customers import References, known_to
-from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger import Ledger, LedgerReader
 from pipeline.storage.run_folder import RunFolder
+from pipeline.storage.workbench import open_workbench, show
 from pipeline.storage.xlsx import write_text_book
 from pipeline.workflows.input_rows import stage_records
 from pipeline.workflows.progress import CLOCK, NOBODY, StopRequest, Watch
-from pipeline.workflows.reconcile.actual import BillingSide, blocks, stage_export, stage_look_ups
+from pipeline.workflows.reconcile.actual import BillingSide, blocks, stage_export, stage_lookups
 from pipeline.workflows.reconcile.expected import fields_of, stage_our_rows
 from pipeline.workflows.reconcile.ledger_queries import (
     agreements,
@@ -49,9 +51,19 @@ from pipeline.workflows.reconcile.ledger_queries import (
     resolve_doubts,
 )
 from pipeline.workflows.reconcile.lookups import look_up
-from pipeline.workflows.reconcile.result import Compared, figures, write_differences
+from pipeline.workflows.reconcile.result import (
+    Compared,
+    Identified,
+    reconciliation_of,
+    write_differences,
+)
 from pipeline.workflows.reconcile.run_selection import SelectedRuns
-from pipeline.workflows.reconcile.workspace import folder_by_export, folder_by_look_ups
+from pipeline.workflows.reconcile.workspace import (
+    LookupRequest,
+    folder_by_export,
+    folder_by_lookups,
+    request_in,
+)
 from pipeline.workflows.report.open_items import home_key, naming
 from pipeline.workflows.report.render import as_sheet
 
@@ -59,18 +71,6 @@ _FILES = ("differences.csv", "report.html", "report.xlsx")
 _MOST_SHOWN = 20_000  #: differences, in the workbook
 NO_LEGACY = Legacy()
 Read = tuple[str, str, int, int]  #: fate, currency, records, minor units
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """The result of a reconciliation."""
-
-    content: dict[str, Any]  #: of summary.json
-
-    @property
-    def exit_code(self) -> int:
-        """0: all agrees. 1: a person has to look at something. 7: out of balance."""
-        return int(self.content["exit_code"])
 
 
 def reconcile(
@@ -84,7 +84,7 @@ def reconcile(
     legacy: Legacy = NO_LEGACY,
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
-) -> Reconciled:
+) -> Reconciliation:
     """Compare these runs with an export of billing, or look up each of their customers.
 
     Writes a new folder in the reports folder. If lookups were stopped or killed, the same command
@@ -104,22 +104,22 @@ def reconcile(
     Raises:
         LedgerLocked: if the same reconciliation is running in another process
     """
-    environment = asdict(selected.runs[0].read_plan().environment)
+    environment = selected.runs[0].read_plan().environment
     stop = stopping or StopRequest()
     request = _Request(
         selected, environment, settings, exports, target, sample, legacy, stop, watch
     )
     known = known_to(request.home)
-    opened = folder_by_export if exports else folder_by_look_ups
-    with opened(settings.reports, _question(request.runs, sample, target, place)) as (
+    opened = folder_by_export if exports else folder_by_lookups
+    with opened(settings.reports, _lookup_request(request.runs, sample, target, place)) as (
         folder,
         journal,
     ):
         content = _content(request, folder, journal, known)
     # The summary marks a finished reconciliation, so its temporary files are deleted before.
-    folder.write_json("summary.json", content)
+    folder.write_json("summary.json", content.to_json())
     folder.seal("reconciliation")
-    return Reconciled(content)
+    return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class _Request:
     """The arguments of `reconcile`, and the environment of its runs."""
 
     selected: SelectedRuns
-    environment: dict[str, str]
+    environment: Environment
     settings: Settings
     exports: Sequence[Path]
     target: Target | None
@@ -143,7 +143,7 @@ class _Request:
     @property
     def home(self) -> Path:
         """The folder with the ledger and the known customers of the environment."""
-        return self.settings.home / self.environment["name"]
+        return self.settings.home / self.environment.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,27 +152,27 @@ class _Tables:
 
     folder: RunFolder
     workbench: duckdb.DuckDBPyConnection
-    ledger: Ledger | None
+    ledger: LedgerReader | None
 
 
 def _content(
     request: _Request, folder: RunFolder, journal: BinaryIO | None, known: References | None
-) -> dict[str, Any]:
+) -> Reconciliation:
     """Compare both sides; write the differences and pages; return the content of summary.json."""
     rows_read, side = _both_sides(request, folder)
     has_repeats = stage_records(folder, request.runs)
     with (
-        folder.workbench(references=known.path if known else None) as workbench,
+        open_workbench(folder.path, references=known.path if known else None) as workbench,
         Ledger.read(request.home) as ledger,
     ):
         tables = _Tables(folder, workbench, ledger)
-        folder.show(workbench, "our_rows")
+        show(workbench, "our_rows")
         resolve_doubts(workbench, ledger)
         chosen = choose(workbench, request.sample, seed=folder.run_id)
         if side is None:
             side = _looked_up(request, tables, chosen.count, journal)
         terms = _compare(request, tables, side)
-        once = _read_once(folder, workbench, rows_read, once=has_repeats)
+        once = _read_once(workbench, rows_read, once=has_repeats)
         compared = Compared(
             side,
             terms,
@@ -181,13 +181,8 @@ def _content(
             list(agreements(workbench, ledger, request.runs)),
             request.legacy,
             sum(records for _, _, records, _ in rows_read),
-            len(request.selected.left_out),
         )
-        content = {
-            **_identified(request, folder),
-            **figures(workbench, compared),
-            "files": {name: str(folder.path / name) for name in _FILES},
-        }
+        content = reconciliation_of(workbench, compared, _identified(request, folder))
         write_differences(folder, workbench)
         _write_pages(folder, content, request.settings.home)
     return content
@@ -208,14 +203,14 @@ def _looked_up(
         request.stopping,
         request.watch,
     )
-    return stage_look_ups(tables.folder, blocks(answers), fields_of(request.runs))
+    return stage_lookups(tables.folder, blocks(answers), fields_of(request.runs))
 
 
 def _compare(request: _Request, tables: _Tables, side: BillingSide) -> Terms:
     """Compare our rows with those of billing; return the terms of the comparison."""
     workbench, ledger = tables.workbench, tables.ledger
-    tables.folder.show(workbench, "their_rows")
-    tables.folder.show(workbench, "unanswered")
+    show(workbench, "their_rows")
+    show(workbench, "unanswered")
     load_origins(workbench, ledger, {run.run_id for run in request.runs})
     terms = Terms(side.fields, fields_of(request.runs), request.settings.reconcile.tolerances)
     compare(workbench, terms)
@@ -249,17 +244,14 @@ def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
     return Legacy({one.what: int(one.value) for one in stated}, dict(pairs))
 
 
-def _question(
+def _lookup_request(
     runs: Sequence[RunFolder], sample: int | None, target: Target | None, place: str | None
-) -> dict[str, Any]:
+) -> LookupRequest:
     """The identity of a series of lookups: only the same one may resume with its answers."""
-    return {
-        "runs": [run.run_id for run in runs],
-        "sample": sample,
-        "billing": None
-        if target is None
-        else [place or target.address.base_url, target.api_key.fingerprint],
-    }
+    billing = (
+        None if target is None else (place or target.address.base_url, target.api_key.fingerprint)
+    )
+    return LookupRequest(runs=tuple(run.run_id for run in runs), sample=sample, billing=billing)
 
 
 def _both_sides(request: _Request, folder: RunFolder) -> tuple[list[Read], BillingSide | None]:
@@ -271,36 +263,29 @@ def _both_sides(request: _Request, folder: RunFolder) -> tuple[list[Read], Billi
         return staging.result(), side
 
 
-def _read_once(
-    folder: RunFolder, workbench: duckdb.DuckDBPyConnection, read: list[Read], *, once: bool
-) -> list[Read]:
+def _read_once(workbench: duckdb.DuckDBPyConnection, read: list[Read], *, once: bool) -> list[Read]:
     """The records read, each record once: fate, currency, records, minor units."""
     if once:
-        folder.show(workbench, "fed")
-        folder.show(workbench, "followed")
+        show(workbench, "input_rows")
+        show(workbench, "current_rows")
         read = read_once(workbench)
     count_candidates(workbench, once=once)
     return read
 
 
-def _identified(request: _Request, folder: RunFolder) -> dict[str, Any]:
-    selected = request.selected
-    return {
-        "schema": 1,
-        "kind": "reconciliation",
-        "reconciliation_id": folder.run_id,
-        "runs": [run.run_id for run in selected.runs],
-        "left_out": selected.left_out,
-        "damaged_runs": [asdict(one) for one in selected.damaged],
-        "environment": request.environment,
-        "reviewer": request.settings.planner,
-        "version": __version__,
-        "begun_at": folder.read_json("asked.json")["begun_at"],
-        "finished_at": CLOCK.now().isoformat(timespec="milliseconds"),
-    }
+def _identified(request: _Request, folder: RunFolder) -> Identified:
+    return Identified(
+        reconciliation_id=folder.run_id,
+        selected=request.selected,
+        environment=request.environment,
+        reviewer=request.settings.planner,
+        begun_at=request_in(folder).begun_at,
+        finished_at=CLOCK.now().isoformat(timespec="milliseconds"),
+        files={name: str(folder.path / name) for name in _FILES},
+    )
 
 
-def _write_pages(folder: RunFolder, content: dict[str, Any], home: Path) -> None:
+def _write_pages(folder: RunFolder, content: Reconciliation, home: Path) -> None:
     """Write the page and the workbook, with the first differences, masked."""
     found = (
         pl.scan_csv(folder.path / "differences.csv", infer_schema=False, glob=False)

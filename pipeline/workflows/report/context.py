@@ -9,9 +9,12 @@ from typing import Any
 import polars as pl
 
 from pipeline.domain.redaction import Pii, shown
+from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.sign_offs import digest, signed
+from pipeline.domain.summary_parts import ReasonCount
 from pipeline.errors import OutOfBalance
 from pipeline.reporting import (
+    Duplicate,
     ReportContext,
     ages,
     differences_shown,
@@ -21,11 +24,12 @@ from pipeline.reporting import (
 )
 from pipeline.storage.run_damage import DamagedRun, RunDamaged
 from pipeline.storage.run_folder import RunFolder
+from pipeline.storage.workbench import open_workbench
 from pipeline.workflows.places import destination_options, place_options
 from pipeline.workflows.progress import CLOCK
 from pipeline.workflows.report.became import NOTHING, became_of
 from pipeline.workflows.report.evidence import (
-    Reconciliation,
+    FoundReconciliation,
     Reconciliations,
     differences_of,
     signed_digests,
@@ -37,7 +41,7 @@ _MOST_OPEN = 25  #: open records on the page, and duplicates of each list
 
 
 def context_of(
-    folder: RunFolder, content: dict[str, Any], home: Path, pii: Pii, *, workbook: bool
+    folder: RunFolder, summary: RunSummary, home: Path, pii: Pii, *, workbook: bool
 ) -> ReportContext:
     """The findings since the run's summary was written, redacted, with the home's tokens."""
     key = home_key(home)
@@ -50,15 +54,15 @@ def context_of(
     differences, unread = _differences(folder, reconciliation, pii, person)
     return ReportContext(
         pii=pii,
-        reasons=_reasons(folder, content["reasons"], pii, person),
-        reconciliation=reconciliation[1] if reconciliation else None,
+        reasons=_reasons(folder, summary.reasons, pii, person),
+        reconciliation=reconciliation.content if reconciliation else None,
         reconciliations=reconciliations.all_of(folder.run_id),
         differences=differences.head(MOST_DIFFERENCES_OF_A_BOOK).to_dicts(),
         differences_in_all=differences.height,
         duplicates=list(_duplicates(folder, person)),
         overall=since.overall,
         damaged_runs=[str(one) for one in (*since.left_out, *reconciliations.damaged, *unread)],
-        became=since.later,
+        changes=since.changes,
         open_items=ages(items, until.isoformat()) if workbook else [],
         oldest=list(oldest(items, until, person, _MOST_OPEN)) if workbook else [],
         signed=signed(folder.signatures(), digests),
@@ -76,17 +80,17 @@ def _words(options: Iterable[str]) -> str:
 
 
 def _reasons(
-    folder: RunFolder, reasons: list[dict[str, Any]], pii: Pii, person: Any
-) -> list[dict[str, Any]]:
-    if pii is Pii.MASKED and all("shown" in reason for reason in reasons):
+    folder: RunFolder, reasons: tuple[ReasonCount, ...], pii: Pii, person: Any
+) -> tuple[ReasonCount, ...]:
+    if pii is Pii.MASKED and all(reason.shown is not None for reason in reasons):
         return reasons
     if not folder.parts("records"):  # retention deleted them
         return without_examples(reasons)
-    with folder.workbench() as workbench:
+    with open_workbench(folder.path) as workbench:
         return with_examples(workbench, reasons, partial(shown, pii=pii), person)
 
 
-def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None]]:
+def _duplicates(folder: RunFolder, person: Any) -> Iterator[Duplicate]:
     """The first rows that repeat another row or match a known customer, who appears as a token."""
     columns = {
         "_import_row_id": "row_id",
@@ -104,11 +108,11 @@ def _duplicates(folder: RunFolder, person: Any) -> Iterator[dict[str, str | None
             # Row ids have one of these characters, references have none.
             is_row = any(mark in (one["same_as"] or "") for mark in ":#!")
             same_as = one["same_as"] if is_row or not one["same_as"] else person(one["same_as"])
-            yield {**one, "same_as": same_as}
+            yield Duplicate(one["row_id"], one["fate"], same_as, one["reasons"])
 
 
 def _differences(
-    folder: RunFolder, reconciliation: Reconciliation | None, pii: Pii, person: Any
+    folder: RunFolder, reconciliation: FoundReconciliation | None, pii: Pii, person: Any
 ) -> tuple[pl.DataFrame, list[DamagedRun]]:
     """Every difference, redacted, in the columns of `reporting.redacted.DIFFERENCES`.
 

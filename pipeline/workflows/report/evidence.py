@@ -6,18 +6,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from pipeline.domain.reconciliation import Reconciliation, ReconciliationOutcome
 from pipeline.domain.sign_offs import digest
 from pipeline.storage.files import open_regular, sha256_of
 from pipeline.storage.manifest import MANIFEST, SIGNATURES
-from pipeline.storage.run_damage import RECONCILIATION, DamagedRun, RunDamaged, object_in, reading
+from pipeline.storage.run_damage import DamagedRun, RunDamaged, document_in, reading
 from pipeline.storage.run_folder import PAGES, PLAN_FILE, RESULT_FILES, RunFolder
 
 _FILES_OF_A_RUN = {PLAN_FILE, "rows.parquet", SIGNATURES}
-Reconciliation = tuple[Path, dict[str, Any]]  #: its folder, and its summary
 _DIFFERENCES = "differences.csv"
 #: The columns of a reconciliation's differences that pages need.
 _COLUMNS = (
@@ -35,68 +34,59 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
+class FoundReconciliation:
+    """A finished reconciliation in its folder."""
+
+    path: Path
+    content: Reconciliation
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciliations:
     """Every finished reconciliation of a reports folder, by its runs."""
 
-    by_run: Mapping[str, list[Reconciliation]]
+    by_run: Mapping[str, list[FoundReconciliation]]
     damaged: Sequence[DamagedRun] = ()  #: folders of reconciliations that cannot be read
 
     @classmethod
     def of(cls, reports: Path) -> "Reconciliations":
         """Read all reconciliations of a reports folder."""
-        found: defaultdict[str, list[Reconciliation]] = defaultdict(list)
+        found: defaultdict[str, list[FoundReconciliation]] = defaultdict(list)
         damaged: list[DamagedRun] = []
         for path in sorted(reports.glob("*-reconcile-*/summary.json")):
             if not _FILES_OF_A_RUN.isdisjoint(inside.name for inside in path.parent.iterdir()):
                 continue  # a run of an input file whose name has "-reconcile-"
             try:
-                summary = object_in(path, RECONCILIATION)
+                content = document_in(path, Reconciliation.of)
             except RunDamaged as damage:
                 damaged.append(damage.damage)
                 continue
-            for run_id in summary["runs"]:
-                found[run_id].append((path.parent, summary))
+            for run_id in content.runs:
+                found[run_id].append(FoundReconciliation(path.parent, content))
         return cls(found, damaged)
 
-    def newest(self, run_id: str) -> Reconciliation | None:
+    def newest(self, run_id: str) -> FoundReconciliation | None:
         """The newest one of a run. A sample counts only if there is no complete reconciliation."""
         found = self.by_run.get(run_id, [])
-        whole = [one for one in found if "sample" not in one[1]]
+        whole = [one for one in found if not one.content.is_sample]
         return max(
-            whole or found, key=lambda one: (one[1]["finished_at"], one[0].name), default=None
+            whole or found, key=lambda one: (one.content.finished_at, one.path.name), default=None
         )
 
-    def all_of(self, run_id: str) -> list[dict[str, Any]]:
+    def all_of(self, run_id: str) -> list[ReconciliationOutcome]:
         """The result of each reconciliation of a run, the newest first."""
-        found = sorted(
-            self.by_run.get(run_id, []), key=lambda one: one[1]["finished_at"], reverse=True
-        )
-        return [
-            {
-                **{
-                    name: one[name]
-                    for name in (
-                        "reconciliation_id",
-                        "finished_at",
-                        "method",
-                        "exit_code",
-                        "verdict",
-                    )
-                },
-                "is_sample": "sample" in one,
-            }
-            for _, one in found
-        ]
+        found = [one.content.outcome() for one in self.by_run.get(run_id, [])]
+        return sorted(found, key=lambda one: one.finished_at, reverse=True)
 
 
-def newest_reconciliation(folder: RunFolder) -> Reconciliation | None:
+def newest_reconciliation(folder: RunFolder) -> FoundReconciliation | None:
     """The newest reconciliation of a run."""
     return Reconciliations.of(folder.path.parent).newest(folder.run_id)
 
 
-def differences_of(reconciliation: Reconciliation) -> pl.DataFrame:
+def differences_of(reconciliation: FoundReconciliation) -> pl.DataFrame:
     """Every difference of a reconciliation, each column as text; raise RunDamaged if unreadable."""
-    folder = reconciliation[0]
+    folder = reconciliation.path
     with reading(folder, _DIFFERENCES):
         os.close(open_regular(folder / _DIFFERENCES))  # polars would wait for a pipe forever
         found = pl.read_csv(folder / _DIFFERENCES, infer_schema=False, glob=False)
@@ -114,7 +104,7 @@ def plan_digest(folder: RunFolder) -> str:
 
 
 def signed_digests(
-    folder: RunFolder, role: str, reconciliation: Reconciliation | None
+    folder: RunFolder, role: str, reconciliation: FoundReconciliation | None
 ) -> dict[str, str]:
     """Name -> SHA-256 of what a sign-off covers: the plan, and for a reviewer all results too."""
     plan = folder.read_plan_of_any_version()
@@ -131,8 +121,8 @@ def signed_digests(
         there = Path(path).is_file()  # a missing file counts as unchanged: it may have been moved
         found[f"input {name}"] = sha256_of(Path(path)) if there else digest_then
     if reconciliation is not None:
-        manifest = reconciliation[0] / MANIFEST  # it has the digests of the other files
+        manifest = reconciliation.path / MANIFEST  # it has the digests of the other files
         found["reconciliation"] = sha256_of(
-            manifest if manifest.is_file() else reconciliation[0] / "summary.json"
+            manifest if manifest.is_file() else reconciliation.path / "summary.json"
         )
     return found

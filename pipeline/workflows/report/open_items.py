@@ -10,13 +10,11 @@ import polars as pl
 
 from pipeline.domain.redaction import Pii, token
 from pipeline.errors import ConfigError
-from pipeline.reporting import days_between
+from pipeline.reporting import OpenRow, days_between
 from pipeline.storage.files import token_key
 
 
-def oldest(
-    items: pl.DataFrame, until: datetime, person: Any, most: int
-) -> Iterator[dict[str, Any]]:
+def oldest(items: pl.DataFrame, until: datetime, person: Any, most: int) -> Iterator[OpenRow]:
     """The open rows that wait longest, with people as `person` names them."""
     number = pl.col("row_id").str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
     for one in (
@@ -24,13 +22,16 @@ def oldest(
         .head(most)
         .iter_rows(named=True)
     ):
-        yield {
-            **{
-                name: one[name] for name in ("row_id", "run_id", "fate", "reasons", "since", "runs")
-            },
-            "person": person(one["external_reference"]) if one["external_reference"] else None,
-            "days": days_between(one["since"], until.isoformat()),
-        }
+        yield OpenRow(
+            row_id=one["row_id"],
+            run_id=one["run_id"],
+            person=person(one["external_reference"]) if one["external_reference"] else None,
+            fate=one["fate"],
+            reasons=one["reasons"],
+            since=one["since"],
+            days=days_between(one["since"], until.isoformat()),
+            runs=one["runs"],
+        )
 
 
 def home_key(home: Path) -> bytes:

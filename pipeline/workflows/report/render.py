@@ -10,6 +10,7 @@ from pipeline.config import Settings
 from pipeline.domain.customer import is_import_column
 from pipeline.domain.fates import LISTS
 from pipeline.domain.redaction import Pii
+from pipeline.domain.run_summary import RunSummary
 from pipeline.errors import NotApproved, RunNotFound
 from pipeline.reporting import (
     ReportContext,
@@ -26,7 +27,7 @@ from pipeline.storage.run_search import find_readable_run
 from pipeline.storage.xlsx import MOST_COLUMNS, Sheet, write_text_book
 from pipeline.transforming.resubmission import TOO_LONG_FOR_A_CELL
 from pipeline.workflows.places import destination_options
-from pipeline.workflows.report.became import became_of
+from pipeline.workflows.report.became import Became, became_of
 from pipeline.workflows.report.context import context_of
 from pipeline.workflows.report.open_items import home_key, naming
 
@@ -36,13 +37,13 @@ MOST_ROWS_OF_A_LIST = 20_000  #: in a workbook; the CSV file has all rows
 
 def make_report(
     run_id: str, settings: Settings, *, pii: Pii = Pii.MASKED, output: Path | None = None
-) -> tuple[list[Path], dict[str, Any]]:
+) -> tuple[list[Path], RunSummary, Became | None]:
     """Write the page and the workbook of a run again, with all findings since.
 
     `output`: a folder for them; None to replace those in the run's folder, which are always masked.
 
     Returns:
-        the written files, and the summary with the current fates
+        the written files, the summary, and the current fates of an applied run
     """
     folder = find_readable_run(settings.reports, run_id)
     refuse_unfinished(folder)
@@ -53,13 +54,11 @@ def make_report(
             "the report in the run's folder is always masked: use --output FOLDER for another one"
         )
     folder.refuse_other_signatures()
-    content = folder.read_summary()
+    summary = folder.read_summary()
     with reading(folder.path, "one of its lists"):
-        written = write_pages(folder, content, settings.home, pii=pii, output=output)
-    return written, {
-        **content,
-        **(became_of(folder, settings.home).content() if folder.was_applied else {}),
-    }
+        written = write_pages(folder, summary, settings.home, pii=pii, output=output)
+    now = became_of(folder, settings.home) if folder.was_applied else None
+    return written, summary, now
 
 
 def refuse_unfinished(folder: RunFolder) -> None:
@@ -77,23 +76,23 @@ def refuse_unfinished(folder: RunFolder) -> None:
 
 def write_pages(
     folder: RunFolder,
-    content: dict[str, Any],
+    summary: RunSummary,
     home: Path,
     *,
     pii: Pii = Pii.MASKED,
     output: Path | None = None,
 ) -> list[Path]:
     """Write the page, and the workbook of an applied run, into the run's folder or `output`."""
-    content = content if pii is Pii.FULL else without_literals(content)
+    summary = summary if pii is Pii.FULL else without_literals(summary)
     into = output or folder.path
     if output is not None:
         output.mkdir(mode=0o700, parents=True, exist_ok=True)
-    context = context_of(folder, content, home, pii, workbook=content["status"] != "planned")
-    write_bytes(into / PAGE, render_run(content, context).encode())
+    context = context_of(folder, summary, home, pii, workbook=not summary.is_planned)
+    write_bytes(into / PAGE, render_run(summary, context).encode())
     written = [into / PAGE]
     if context.workbook:
         person = naming(home_key(home), pii)
-        write_text_book(into / WORKBOOK, _sheets(folder, content, context, person))
+        write_text_book(into / WORKBOOK, _sheets(folder, summary, context, person))
         written.append(into / WORKBOOK)
     if output is None:
         folder.amend_manifest()
@@ -101,12 +100,12 @@ def write_pages(
 
 
 def _sheets(
-    folder: RunFolder, content: dict[str, Any], context: ReportContext, person: Any
+    folder: RunFolder, summary: RunSummary, context: ReportContext, person: Any
 ) -> Iterator[Sheet]:
-    yield from (as_sheet(table) for table in run_tables(content, context))
+    yield from (as_sheet(table) for table in run_tables(summary, context))
     identified = _identified(folder)
     for name, members in LISTS.items():
-        records = sum(content["fates"][fate] for fate in members)
+        records = sum(summary.fates[fate] for fate in members)
         if records > MOST_ROWS_OF_A_LIST:
             yield Sheet(
                 name,

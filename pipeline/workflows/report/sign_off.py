@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.config import Settings
+from pipeline.domain.reconciliation import ReconciliationOutcome
+from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.sign_offs import digest, signature, signed
 from pipeline.errors import NotApproved, OutOfBalance
 from pipeline.reporting import reservations, stopped_by
@@ -12,7 +13,7 @@ from pipeline.storage.run_folder import PAGES, RunFolder
 from pipeline.storage.run_search import find_readable_run
 from pipeline.verifier import Verified, verify
 from pipeline.workflows.progress import CLOCK
-from pipeline.workflows.report.evidence import Reconciliation, Reconciliations, signed_digests
+from pipeline.workflows.report.evidence import FoundReconciliation, Reconciliations, signed_digests
 from pipeline.workflows.report.render import refuse_unfinished, write_pages
 
 
@@ -47,11 +48,11 @@ def sign(
     folder = find_readable_run(settings.reports, run_id)
     refuse_unfinished(folder)
     _refuse_unverified(folder, verify(folder.path, inputs_at, settings.home))
-    content, every = folder.read_summary(), Reconciliations.of(folder.path.parent)
+    summary, every = folder.read_summary(), Reconciliations.of(folder.path.parent)
     reconciliation = every.newest(folder.run_id)
     if role == "reviewer":
-        _refuse_what_is_not_done(content, reconciliation, every.all_of(folder.run_id), note)
-    elif stops := stopped_by(content):
+        _refuse_what_is_not_done(summary, reconciliation, every.all_of(folder.run_id), note)
+    elif stops := stopped_by(summary):
         raise NotApproved(f"the plan is stopped by {', '.join(stops)}: it cannot be approved")
     digests = signed_digests(folder, role, reconciliation)
     if evidence is not None and (not evidence or not digest(digests).startswith(evidence.lower())):
@@ -60,7 +61,7 @@ def sign(
             " read the report again"
         )
     folder.sign(signature(role, settings.planner, _now(), digests, folder.signatures(), note))
-    return digest(digests), write_pages(folder, content, settings.home)
+    return digest(digests), write_pages(folder, summary, settings.home)
 
 
 def _refuse_unverified(folder: RunFolder, found: Verified) -> None:
@@ -81,36 +82,40 @@ def _refuse_unverified(folder: RunFolder, found: Verified) -> None:
 
 
 def _refuse_what_is_not_done(
-    content: dict[str, Any],
-    reconciliation: Reconciliation | None,
-    others: list[dict[str, Any]],
+    summary: RunSummary,
+    reconciliation: FoundReconciliation | None,
+    others: list[ReconciliationOutcome],
     note: str | None,
 ) -> None:
     """Raise OutOfBalance or NotApproved if a reviewer cannot sign."""
-    if content["status"] == "planned":
+    if summary.is_planned:
         raise NotApproved(
-            f"run {content['run_id']} is a plan, and a reviewer signs off results:"
-            " use --as approver"
+            f"run {summary.run_id} is a plan, and a reviewer signs off results: use --as approver"
         )
-    if not content["conservation"]["holds"]:
+    if not summary.accounting.holds:
         raise OutOfBalance(
-            f"the figures of run {content['run_id']} do not add up: it cannot be signed"
+            f"the figures of run {summary.run_id} do not add up: it cannot be signed"
         )
-    if reconciliation is not None and not (against := verify(reconciliation[0])).holds:
+    if reconciliation is not None:
+        _refuse_unsignable(reconciliation)
+    against = reconciliation.content if reconciliation is not None else None
+    reserved = list(reservations(summary, against, others))
+    if reserved and not (note or "").strip():
+        raise NotApproved(f"{'; '.join(reserved)}. A note is required: --note TEXT")
+
+
+def _refuse_unsignable(reconciliation: FoundReconciliation) -> None:
+    """Raise OutOfBalance if a reconciliation does not verify, or cannot be signed."""
+    content, found = reconciliation.content, verify(reconciliation.path)
+    if not found.holds:
+        message = f"{reconciliation.path.name} does not verify, and is not signed"
+        raise OutOfBalance("; ".join([message, *_broken(found)]))
+    if not content.signable:
         raise OutOfBalance(
-            "; ".join(
-                [f"{reconciliation[0].name} does not verify, and is not signed", *_broken(against)]
-            )
-        )
-    if reconciliation is not None and not reconciliation[1]["signable"]:
-        raise OutOfBalance(
-            f"{reconciliation[1]['reconciliation_id']}: {reconciliation[1]['verdict']}"
+            f"{content.reconciliation_id}: {content.verdict}"
             " Fix the causes and reconcile the run again."
             " If a total or residual still differs, give the reason there: --because CODE=TEXT"
         )
-    reserved = list(reservations(content, reconciliation[1] if reconciliation else None, others))
-    if reserved and not (note or "").strip():
-        raise NotApproved(f"{'; '.join(reserved)}. A note is required: --note TEXT")
 
 
 def _broken(found: Verified) -> list[str]:

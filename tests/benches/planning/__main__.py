@@ -79,7 +79,7 @@ def bench(folder: Path, rows: int, known: int, rounds: int, results: Path) -> in
             runs[name].append(timed("tests.benches.planning.bounds", way, read))
     (run,) = reports.iterdir()
     summary = runs[OURS][-1]["said"]
-    if not summary["conservation"]["holds"]:
+    if not summary["accounting"]["holds"]:
         raise AssertionError("the figures of the plan do not add up")
     differences, unnamed = _differences(run, hand)
     middle = {name: _median(measured) for name, measured in runs.items()}

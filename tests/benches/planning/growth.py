@@ -66,7 +66,7 @@ def _measured(folder: Path, rows: int, known: int, kind: str) -> dict[str, Any]:
     one = timed("pipeline", "plan", file, *place(home), "--reports", reports, "--json")
     shutil.rmtree(reports)
     content = one["said"]
-    if not content["conservation"]["holds"] or content["records"]["read"] < rows:
+    if not content["accounting"]["holds"] or content["records"]["read"] < rows:
         raise AssertionError("records were lost, or the figures do not add up")
     peak = max(stage["peak_bytes"] or 0 for stage in content["profile"].values())
     return {

@@ -78,7 +78,7 @@ def _measured(folder: Path, rows: int, kind: str) -> dict[str, Any]:
     )
     shutil.rmtree(reports)
     content = one["said"]
-    if not content["conservation"]["holds"] or content["records"]["read"] != rows:
+    if not content["accounting"]["holds"] or content["records"]["read"] != rows:
         raise AssertionError("records were lost, or the figures do not add up")
     peak = max(stage["peak_bytes"] or 0 for stage in content["profile"].values())
     return {

@@ -1,4 +1,4 @@
-"""A reconciliation by look-up at a configured pace that is killed again and again: it goes on where it was, and asks nobody twice.
+"""A reconciliation by lookup at a configured pace that is killed again and again: it goes on where it was, and asks nobody twice.
 
 What was answered and not yet on the disk may be asked once more after each kill; nothing else may.
 """
@@ -17,7 +17,7 @@ BLOCK, WORKERS = 256, 8  #: answers that are put on the disk together; requests 
 
 
 def block(told: tuple[int, int, float, int]) -> dict[str, Any]:
-    """A seed's reconciliation of so many customers at so many look-ups a second, with so many kills, as a line of results."""
+    """A seed's reconciliation of so many customers at so many lookups a second, with so many kills, as a line of results."""
     seed, customers, per_second, kills = told
     dice = random.Random(seed)
     with (
@@ -46,15 +46,15 @@ def block(told: tuple[int, int, float, int]) -> dict[str, Any]:
         faults = list(_faults(pipeline, done, customers))
     again = asked - customers
     if again > kills * (BLOCK + WORKERS):
-        faults.append(f"{again} look-ups more than customers after {kills} kills")
+        faults.append(f"{again} lookups more than customers after {kills} kills")
     if asked > per_second * active + WORKERS * (kills + 1):
-        faults.append(f"{asked} look-ups in {active:.1f} s: faster than {per_second:g} a second")
+        faults.append(f"{asked} lookups in {active:.1f} s: faster than {per_second:g} a second")
     return {
         "seeds": [seed, seed + 1],
         "customers": customers,
         "per_second": per_second,
         "kills": len(limits),
-        "look_ups": asked,
+        "lookups": asked,
         "seconds": round(active, 1),
         "failures": faults,
     }
@@ -69,7 +69,7 @@ def _asked(outside: Outside) -> int:
 
 
 def _until(pipeline: Inside, outside: Outside, per_second: float, limit: int) -> float:
-    """Reconcile until so many look-ups were made, then kill it; how long it went on."""
+    """Reconcile until so many lookups were made, then kill it; how long it went on."""
     began = time.monotonic()
     process = pipeline.start(*_reconciling(per_second), environment=outside.environment)
     while _asked(outside) < limit and process.poll() is None:
