@@ -96,7 +96,7 @@ def reconcile(
     Raises:
         RunNotFound: no run has this id, or a run cannot be reconciled (exit code 4)
         OptionRefused: an option has a value that it cannot have (2)
-        KeyProblem: the API key is missing, malformed, or refused by billing (4)
+        KeyProblem: the API key is missing, malformed, or of the wrong kind (4)
         SourceError: an export cannot be read reliably (4)
         SubmissionStopped: billing gave an answer after which no lookup may follow (4)
         Interrupted: stopped by a signal or an outage; resumable (5)

@@ -75,20 +75,19 @@ def run_import(
 
     Returns:
         the run: counts per fate, sums in minor units, verdict, exit code and folder. A run that
-        stopped on the way is returned too, with status stopped.
+        stopped after the first send is a result, too: see `RunResult.raise_if_stopped`.
 
     Raises:
         ConfigError: the config or the names of the environment are wrong (exit code 4)
         OptionRefused: an option has a value that it cannot have, or there is no destination (2)
-        KeyProblem: the API key is missing, malformed, or refused by billing (4)
+        KeyProblem: the API key is missing, malformed, or of the wrong kind (4)
         AddressRefused: the address may not be used (4)
         SourceError: a file cannot be read reliably, or has no records (4)
         LedgerError: the ledger cannot be opened (4)
         ReferencesError: the known customers cannot be read (4)
         SandboxError: the state of the sandbox cannot be opened (4)
         ThresholdExceeded: an alarm or a threshold stops the plan; nothing was sent (3)
-        SubmissionStopped: billing gave an answer after which nothing may be sent (4)
-        Interrupted: stopped by a signal, an outage or a full disk; resumable (5)
+        Interrupted: stopped while planning, or a disk failed after a send; resumable (5)
         NotApproved: `approve` returned False; nothing was sent (6)
         LedgerLocked: another run of the environment is writing (75)
         TypeError: an option does not exist

@@ -7,13 +7,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pipeline.domain.currency import grouped_digits, major_units
+from pipeline.errors import (
+    Interrupted,
+    OutOfBalance,
+    PipelineError,
+    SubmissionStopped,
+    ThresholdExceeded,
+)
 from pipeline.reporting import Block, Card, Report, counts_block, sums_block
 from pipeline.reporting.headline import currency_label
 from pipeline.verifier import Check, Verified
 from pipeline.workflows.known_customers import LoadedCustomers
+
+#: Exit code of a run -> the error of `raise_if_stopped`.
+_ERRORS: Mapping[int, type[PipelineError]] = {
+    error.exit_code: error
+    for error in (ThresholdExceeded, SubmissionStopped, Interrupted, OutOfBalance)
+}
 
 
 class Shown(ABC):
@@ -41,7 +54,8 @@ class RunResult(Shown):
     """A plan, or a run that was applied; `status` says which.
 
     Exit codes: 0 all records ended well, 1 a person has to look at some, 3 an alarm or a threshold
-    stopped it, 4 billing stopped it, 5 resumable, 7 the figures do not add up.
+    stopped it, 4 billing stopped it, 5 resumable, 7 the figures do not add up. After the first
+    send, a run that stops is a result and no exception, because customers were created.
     """
 
     run_id: str
@@ -76,6 +90,25 @@ class RunResult(Shown):
     def report(self) -> Path:
         """The report as a page."""
         return self.folder / "report.html"
+
+    def raise_if_stopped(self) -> Self:
+        """Return this result if its exit code is 0 or 1, else raise the error of the exit code.
+
+        Raises:
+            ThresholdExceeded: an alarm or a threshold stopped it (exit code 3)
+            SubmissionStopped: billing gave an answer after which nothing may be sent (4)
+            Interrupted: stopped by a signal or an outage; resumable (5)
+            OutOfBalance: the figures do not add up (7)
+        """
+        error = _ERRORS.get(self.exit_code)
+        if error is None:
+            return self
+        why = self.content["stopped_because"] or self.verdict
+        is_resumable = self.status == "stopped"
+        raise error(
+            f"run {self.run_id}: {why}",
+            suggests=("resume", self.run_id) if is_resumable else (),
+        )
 
     def card(self) -> Card:
         """Counts per fate or planned action, sums per currency, verdict and folder."""
