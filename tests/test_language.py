@@ -94,7 +94,7 @@ def test_no_sentence_of_a_docstring_is_too_long():
 
 def prose(docstring: str) -> list[str]:
     """The paragraphs of a docstring; each line of a table or a list is one by itself."""
-    is_apart = re.compile(r"\S {2,}\S|^ *([-|├│└*]|[a-z_.]+ *:)")
+    is_apart = re.compile(r"\S {2,}\S|^ *([-|├│└*]|[A-Za-z_.]+ *:)")
     lines = docstring.splitlines()
     marked = [f"\n{line}\n" if is_apart.search(line) else line for line in lines]
     return re.split(r"\n\s*\n", "\n".join(marked))

@@ -4,6 +4,7 @@
 - `load.py`: reads a config; `yaml_file.py` reads YAML with the line of each key
 - `settings.py`: joins config and options
 - `places.py`: the folders of ledgers and runs
+- `person.py`: the name of the person who plans or signs
 - `target.py`: the destination and its key
 - `schema.py`: the JSON Schema of a config, and the template for suppliers
 """
@@ -11,6 +12,7 @@
 from pipeline.config.job import SANDBOX, Job
 from pipeline.config.limits import stop_at
 from pipeline.config.load import ConfigFile, load_config
+from pipeline.config.person import PLANNER_VARIABLE, person_from
 from pipeline.config.places import DEMO_HOMES
 from pipeline.config.schema import config_schema, template_columns, template_line
 from pipeline.config.settings import Settings
@@ -31,6 +33,7 @@ __all__ = [
     "HOME",
     "KEY_FILE_VARIABLE",
     "KEY_VARIABLE",
+    "PLANNER_VARIABLE",
     "REPORTS",
     "SANDBOX",
     "ConfigFile",
@@ -41,6 +44,7 @@ __all__ = [
     "config_schema",
     "environment_from",
     "load_config",
+    "person_from",
     "read_api_key",
     "sandbox_target",
     "stop_at",

@@ -12,11 +12,13 @@
 `redacted.py`, `pii_scan.py`             lists with masked personal data; a search for leaks of it
 `period.py`                              a span of time, each record counted once
 `headline.py`, `report_status.py`        the first lines of a report and its status
+`card.py`                                a result as a short text, for consoles and notebooks
 `context.py`                             what a report shows in addition to the summary
 `html/`, `workbook/`                     the HTML pages; the same content as sheets
 """
 
 from pipeline.domain.summary_parts import LeftInDoubt
+from pipeline.reporting.card import Block, Card, counts_block, sums_block
 from pipeline.reporting.context import Duplicate, FateChange, OpenRow, ReportContext
 from pipeline.reporting.current_fates import (
     ORIGINS,
@@ -67,6 +69,8 @@ __all__ = [
     "RECORDS",
     "RETURNS",
     "ROWS",
+    "Block",
+    "Card",
     "Current",
     "Duplicate",
     "EarlierRuns",
@@ -85,6 +89,7 @@ __all__ = [
     "ages",
     "changes",
     "count_differing",
+    "counts_block",
     "days_between",
     "differences",
     "differences_shown",
@@ -111,6 +116,7 @@ __all__ = [
     "since_then",
     "stopped_by",
     "summarize",
+    "sums_block",
     "throughput",
     "verdict_on_period",
     "with_differing",
