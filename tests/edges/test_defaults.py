@@ -34,8 +34,8 @@ def test_the_policy_of_a_run_has_the_defaults_of_a_job():
 
     assert policy.workers == JOB.pace.workers
     assert policy.outage_seconds == JOB.thresholds.outage_seconds
-    assert policy.usual_refusals == JOB.thresholds.usual_refusals
-    assert policy.alarming_refusals == JOB.thresholds.alarming_refusals
+    assert policy.refusals.usual == JOB.thresholds.usual_refusals
+    assert policy.refusals.alarming == JOB.thresholds.alarming_refusals
     assert policy.lookup_lag == defaults.LOOKUP_LAG
 
 
