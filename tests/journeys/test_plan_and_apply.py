@@ -234,8 +234,8 @@ def test_a_wave_of_10_and_then_the_rest_create_nobody_twice_and_status_shows_wha
     assert (first.returncode, rest.returncode) == (0, 0)
     assert after_first == {f"ref-{n}" for n in range(10)}
     assert "10 of 10 creates settled" in status
-    assert "15 left for a later batch" in status
-    assert "left for a later batch" not in pipeline("status", wave).stdout
+    assert "15 left for a later batch: run the same files" in status
+    assert "left for a later batch: run" not in pipeline("status", wave).stdout
     assert (summary["fates"]["created"], summary["fates"]["not_attempted"]) == (10, 15)
     assert pipeline.summary()["fates"]["created"] == 15
     assert pipeline.summary()["fates"]["already_exists_same"] == 10
@@ -419,7 +419,7 @@ def test_known_customers_are_skipped_held_or_flagged_as_the_references_say(pipel
     }
     reasons = {reason["reason"]: reason["examples"] for reason in summary["reasons"]}
     assert reasons["MATCH.EMAIL_OF_ANOTHER"] == ["c.csv:4"]
-    assert summary["references"]["version"] == loaded["version"]
+    assert summary["known_customers"]["version"] == loaded["version"]
 
 
 def test_references_are_read_by_the_jobs_own_mapping_where_they_have_none(pipeline):
