@@ -683,7 +683,7 @@ class Difference:
     theirs: str | None
 
 
-# What billing answered to one request. The numbers are the rows of the outcome table in docs/once-only-submission.md.
+# What billing answered to one request. The numbers are the rows of the outcome table in docs/explanation/once-only-submission.md.
 
 
 @dataclass(frozen=True, slots=True)
