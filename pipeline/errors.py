@@ -1,4 +1,4 @@
-"""What can go wrong with the world. Bad data is never here: a bad row is a value with a reason (`outcomes.Reason`).
+"""What can go wrong with the world. Bad data is never here: a bad row is a value with a reason (`Reason`).
 
 PipelineError                what, where, and what to do; carries the exit code that the command ends with
 ├── ConfigError         4    settings that cannot hold, all of them at once

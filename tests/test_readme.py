@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import errors
 from pipeline.cli.commands import cli
-from pipeline.domain.outcomes import LISTS, Fate
+from pipeline.domain.fates import LISTS, Fate
 from pipeline.storage.run_folder import RESULT_FILES
 from tests.conftest import REPOSITORY, Inside, running_sandbox
 

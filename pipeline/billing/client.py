@@ -19,7 +19,7 @@ from pipeline.billing.api_key import ApiKey
 from pipeline.billing.echoes import KeyEchoes
 from pipeline.billing.responses import ErrorForm, Response, read_create, read_look_up
 from pipeline.billing.trust import certificates, ignore_environment
-from pipeline.domain.outcomes import AnotherCustomer, CertificateRefused, NoAnswer, Outcome
+from pipeline.domain.responses import AnotherCustomer, CertificateRefused, NoAnswer, Outcome
 
 LARGEST_ANSWER = 1 << 20  #: bytes; a body beyond it is not read on
 CONNECT_SECONDS = 10.0

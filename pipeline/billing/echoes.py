@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pipeline.billing.api_key import ApiKey
-from pipeline.domain.outcomes import Difference, Outcome
+from pipeline.domain.responses import Difference, Outcome
 
 REDACTED = "[redacted]"
 _SHOWS = 12  #: consecutive characters of a key that count as the key; four of the first twelve of sk_test_… are secret

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from pipeline.domain.outcomes import (
+from pipeline.domain.responses import (
     Accepted,
     AnotherCustomer,
     Conflicting,

@@ -118,7 +118,7 @@ accepting = click.option(
     "--accept",
     multiple=True,
     metavar="CODE",
-    help="Proceed despite this alarm, such as STREAM.MISSING_DAY.",
+    help="Proceed despite this issue, such as STREAM.MISSING_DAY.",
 )
 _outage = click.option(
     "--outage-seconds",
@@ -466,7 +466,7 @@ def _not_approved(planned: "PlannedRun") -> NotApproved:
 
 
 def _to_apply(planned: "PlannedRun") -> tuple[str, ...]:
-    from pipeline.workflows.accepting import open_alarms, to_apply
+    from pipeline.workflows.accepting import open_issues, to_apply
 
     content = planned.report.content
-    return to_apply(planned.run_id, open_alarms(content["findings"], content["accepted"]))
+    return to_apply(planned.run_id, open_issues(content["findings"], content["accepted"]))

@@ -21,15 +21,17 @@ from pipeline.config.places import HOME, REPORTS, place_of, refuse_other_ledger,
 from pipeline.config.target import Naming
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.file_expectations import Control, Stream
-from pipeline.domain.outcomes import Alarm
+from pipeline.domain.file_issues import FileIssue
 from pipeline.errors import OptionRefused
 
 
-def _checked_alarm(code: str) -> str:
-    codes = [alarm.value for alarm in Alarm]
+def _checked_issue(code: str) -> str:
+    codes = [issue.value for issue in FileIssue]
     if code.upper() not in codes:
         near = difflib.get_close_matches(code.upper(), codes, n=1, cutoff=0.5)
-        raise ValueError(f"{code!r} is not an alarm{f', did you mean {near[0]}?' if near else ''}")
+        raise ValueError(
+            f"{code!r} is not a file issue{f', did you mean {near[0]}?' if near else ''}"
+        )
     return code.upper()
 
 
@@ -53,8 +55,8 @@ class Settings(BaseModel):
     stream: Stream | None = None
     control: Control | None = None
     expect: tuple[str, ...] = ()  #: control totals: records=2000, ZAR=1234567 (minor units)
-    #: codes of accepted alarms
-    accept: tuple[Annotated[str, AfterValidator(_checked_alarm)], ...] = ()
+    #: codes of accepted issues
+    accept: tuple[Annotated[str, AfterValidator(_checked_issue)], ...] = ()
     retry_refused: bool = False
     allow_empty: bool = False
     limit: Annotated[int, Field(ge=1)] | None = None  #: the most creates in this run

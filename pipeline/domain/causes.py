@@ -14,7 +14,7 @@ from typing import Self
 
 import polars as pl
 
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 
 _REASONS = {reason.value: reason for reason in Reason}
 _NEEDS_QUOTES = re.compile(r'[\s"\\]')

@@ -7,7 +7,8 @@ from typing import Literal
 import duckdb
 
 from pipeline.domain.customer import KEY_NAMESPACE, Environment, key_prefix
-from pipeline.domain.outcomes import Action, Fate, Reason, sends
+from pipeline.domain.fates import Action, Fate, sends
+from pipeline.domain.reasons import Reason
 from pipeline.planning.differing import created_otherwise, find_differing
 from pipeline.planning.limits import Ceiling, find_outside
 

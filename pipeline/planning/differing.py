@@ -6,7 +6,7 @@ import duckdb
 import polars as pl
 
 from pipeline.domain.customer import FIELDS, METADATA_PREFIX, metadata_columns
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 from pipeline.domain.sql import columns_of, identifier, literal
 
 _KNOWN_FIELDS = ("name", "email", "phone", "billing_id", "currency", "balance")

@@ -12,7 +12,8 @@ from typing import Any
 import duckdb
 
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
-from pipeline.domain.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Discrepancy, Fate
+from pipeline.domain.discrepancies import Discrepancy
+from pipeline.domain.fates import SUPERSEDED, SUPERSEDED_MEANS, Fate
 
 #: Fates of customers that billing should hold.
 EXPECTED = (Fate.CREATED, Fate.CREATED_DIFFERENT, Fate.ALREADY_EXISTS_SAME)

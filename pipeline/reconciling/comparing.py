@@ -7,7 +7,8 @@ from importlib.resources import files
 import duckdb
 
 from pipeline.domain.customer import METADATA_PREFIX
-from pipeline.domain.outcomes import SUPERSEDED, Discrepancy, Fate
+from pipeline.domain.discrepancies import Discrepancy
+from pipeline.domain.fates import SUPERSEDED, Fate
 from pipeline.domain.sql import identifier, literal
 
 _CANDIDATES, _EXPECTED, _COMPARE, _PATTERNS = (

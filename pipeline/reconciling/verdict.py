@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.domain.currency import grouped_digits, major_units
-from pipeline.domain.outcomes import UNEXPLAINED, Discrepancy
+from pipeline.domain.discrepancies import UNEXPLAINED, Discrepancy
 
 #: Differences that put a reconciliation out of balance: money or customers are wrong.
 _OUT_OF_BALANCE = (

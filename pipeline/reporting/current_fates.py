@@ -28,7 +28,8 @@ from types import MappingProxyType
 
 import polars as pl
 
-from pipeline.domain.outcomes import LISTS, SUPERSEDED, Fate, Reason, State
+from pipeline.domain.fates import LISTS, SUPERSEDED, Fate, State
+from pipeline.domain.reasons import Reason
 from pipeline.reporting.open_items import OPEN_FATES
 
 ROWS: dict[str, pl.DataType | type[pl.DataType]] = {

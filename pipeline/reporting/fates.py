@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
-from pipeline.domain.outcomes import Fate
+from pipeline.domain.fates import Fate
 
 _SETTLED, _FATES = (
     files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, exponents, grouped_digits
-from pipeline.domain.outcomes import LISTS, Fate
+from pipeline.domain.fates import LISTS, Fate
 from pipeline.reporting.money import KINDS, Sides, sides_of
 from pipeline.reporting.summary import deferred
 

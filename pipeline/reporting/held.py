@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from pipeline.domain.currency import grouped_digits
-from pipeline.domain.outcomes import Fate
+from pipeline.domain.fates import Fate
 
 #: Billing's answer about a customer that it had before: field, ours, theirs.
 _ANSWER = pl.List(pl.List(pl.String))

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline.domain.outcomes import LISTS, Fate
+from pipeline.domain.fates import LISTS, Fate
 
 #: Every record has exactly one of these kinds, by its balance.
 KINDS = ("debit", "credit", "zero", "absent", "unusable")

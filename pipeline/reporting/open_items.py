@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.domain.outcomes import LISTS, Fate
+from pipeline.domain.fates import LISTS, Fate
 
 OPEN_FATES = [
     fate.value

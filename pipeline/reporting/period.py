@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from pipeline.domain.currency import NO_CURRENCY, grouped_digits
-from pipeline.domain.outcomes import LISTS, SUPERSEDED, Fate
+from pipeline.domain.fates import LISTS, SUPERSEDED, Fate
 from pipeline.reporting.open_items import OPEN_FATES
 
 _ONCE = files(__package__).joinpath("period.sql").read_text(encoding="utf-8")

@@ -5,7 +5,8 @@ from typing import Any
 
 import duckdb
 
-from pipeline.domain.outcomes import Action, Fate, Reason
+from pipeline.domain.fates import Action, Fate
+from pipeline.domain.reasons import Reason
 from pipeline.reporting.money import KIND_OF_ROW, KINDS
 
 _MOST_SAMPLES = 3

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.domain.currency import grouped_digits
-from pipeline.domain.outcomes import TROUBLED_FATES
+from pipeline.domain.fates import TROUBLED_FATES
 from pipeline.reporting.headline import not_attempted
 from pipeline.reporting.open_items import OPEN_FATES
 from pipeline.reporting.summary import deferred
@@ -142,7 +142,7 @@ def status_of_period(content: Mapping[str, Any]) -> ReportStatus:
 
 
 def stopped_by(content: Mapping[str, Any]) -> list[str]:
-    """The alarms that block a plan until somebody accepts them."""
+    """The issues that block a plan until somebody accepts them."""
     found = (
         one["code"]
         for one in content["findings"]

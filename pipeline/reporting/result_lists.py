@@ -8,8 +8,8 @@ from pipeline.domain.causes import Cause, each_in_one_cell
 from pipeline.domain.characters import escaped
 from pipeline.domain.currency import WITHDRAWN
 from pipeline.domain.customer import CHECK, ROW_ID, RUN_ID
+from pipeline.domain.fates import LISTS, Fate
 from pipeline.domain.origin_check import OriginChecks
-from pipeline.domain.outcomes import LISTS, Fate
 from pipeline.domain.reason_help import EXPLANATIONS
 
 _SUCCESSORS = {

@@ -9,7 +9,7 @@ import duckdb
 
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import grouped_digits
-from pipeline.domain.outcomes import LISTS, TROUBLED_FATES, Action, Fate
+from pipeline.domain.fates import LISTS, TROUBLED_FATES, Action, Fate
 from pipeline.reporting.earlier_runs import EarlierRuns
 from pipeline.reporting.money import (
     Sums,
@@ -57,7 +57,9 @@ class Facts:
     references: dict[str, Any] | None = None  #: of the known customers: version, rows, loaded_at
     config: dict[str, Any] | None = None  #: path, sha256
     findings: list[dict[str, Any]] = field(default_factory=list)  #: code, stops, what, sentence
-    accepted: dict[str, str] = field(default_factory=dict)  #: code of an alarm -> who accepted it
+    accepted: dict[str, str] = field(
+        default_factory=dict
+    )  #: code of a file issue -> who accepted it
     waves: dict[str, Any] | None = None  #: limit, where: the batch of this run
     #: Each control total: where, what, stated, found, holds.
     control_totals: list[dict[str, Any]] = field(default_factory=list)
@@ -222,7 +224,7 @@ def _exit_code(facts: Facts, fates: dict[str, int], *, holds: bool) -> int:
     if facts.status == "planned" and any(
         one["stops"] and one["code"] not in facts.accepted for one in facts.findings
     ):
-        return 3  # an alarm blocks the plan
+        return 3  # a file issue blocks the plan
     # This run was not supposed to send records of a later wave.
     unsent = fates[Fate.NOT_ATTEMPTED] > facts.actions.get(Action.DEFER.value, 0)
     if facts.stop_code == 5 and (unsent or fates[Fate.IN_DOUBT]):

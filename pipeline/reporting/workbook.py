@@ -9,14 +9,16 @@ from typing import Any, NamedTuple
 
 from pipeline.domain.causes import Cause, in_one_cell
 from pipeline.domain.currency import major_units
-from pipeline.domain.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Alarm, Discrepancy, Fate, list_of
+from pipeline.domain.discrepancies import Discrepancy
+from pipeline.domain.fates import SUPERSEDED, SUPERSEDED_MEANS, Fate, list_of
+from pipeline.domain.file_issues import FileIssue
 from pipeline.domain.reason_help import EXPLANATIONS
 from pipeline.reporting.context import ReportContext
 from pipeline.reporting.headline import currency_label
 from pipeline.reporting.money import KINDS
 from pipeline.reporting.redacted import DIFFERENCES
 
-_MEND: dict[str, str] = {alarm.value: EXPLANATIONS[alarm].mend for alarm in Alarm}
+_MEND: dict[str, str] = {issue.value: EXPLANATIONS[issue].mend for issue in FileIssue}
 _FIGURES = (
     "Records",
     "Found",
@@ -86,7 +88,7 @@ def run_tables(content: Mapping[str, Any], context: ReportContext) -> Iterator[T
             [(name, str(n)) for name, n in content["held_differs"].items()],
         )
     yield Table(
-        "Alarms", ("Code", "What", "What it means", "What to do", "Accepted by"),
+        "File issues", ("Code", "What", "What it means", "What to do", "Accepted by"),
         [
             (one["code"], one["what"], one["sentence"], _MEND[one["code"]], content["accepted"].get(one["code"]))
             for one in content["findings"]

@@ -3,7 +3,7 @@
 import polars as pl
 
 from pipeline.domain.characters import escaped
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 from pipeline.sources.source_file import CONTROL, LONE_CR, LONGEST_RECORD
 
 

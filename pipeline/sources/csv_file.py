@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline.domain.characters import escaped
 from pipeline.domain.column_mapping import Layout
-from pipeline.domain.outcomes import Alarm, Finding
+from pipeline.domain.file_issues import FileIssue, Finding
 from pipeline.errors import SourceError
 from pipeline.sources.byte_stream import ByteStream
 from pipeline.sources.dialect import NO_QUOTE, Declared, Dialect, without_end_mark
@@ -125,7 +125,7 @@ class CsvFile:
         """Warnings about the whole file, after reading."""
         unended = [
             Finding(
-                Alarm.LAST_LINE_UNENDED,
+                FileIssue.LAST_LINE_UNENDED,
                 f"{self.name}: line {self.lines.physical:,} has no line end",
             )
         ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 from pipeline.errors import NotUtf8, SourceError
 from pipeline.sources.dialect import Dialect
 from pipeline.sources.encodings import suggested_encoding

@@ -15,7 +15,7 @@ from xml.parsers.expat import ExpatError
 
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.customer import ROW_ID, RUN_ID
-from pipeline.domain.outcomes import Finding
+from pipeline.domain.file_issues import Finding
 from pipeline.errors import SourceError
 from pipeline.sources.dialect import Declared
 from pipeline.sources.file_access import opened_unchanged

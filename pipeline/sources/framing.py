@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.domain.characters import BLANK_CLASS
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 from pipeline.sources.dialect import Dialect
 from pipeline.sources.escapes import stray_escapes
 from pipeline.sources.repeated_header import HeaderText

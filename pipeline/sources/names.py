@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.domain.characters import INVISIBLE, clean_name, fold_name
 from pipeline.domain.customer import ROW_ID, RUN_ID, is_import_column, names_origin
-from pipeline.domain.outcomes import Alarm, Finding
+from pipeline.domain.file_issues import FileIssue, Finding
 
 _SQUEEZED = str.maketrans("", "", f'"{INVISIBLE}')
 _SHOWN = 5  #: names in a message
@@ -44,16 +44,16 @@ class Names:
             names = ", ".join(repr(self.used[at - 1]) for at in self.changed[:_SHOWN])
             more = ", …" * (len(self.changed) > _SHOWN)
             message = f"{file}: {len(self.changed):,} of {len(self.used):,} names were changed, now {names}{more}"
-            found.append(Finding(Alarm.COLUMN_NAMES_CHANGED, message))
+            found.append(Finding(FileIssue.COLUMN_NAMES_CHANGED, message))
         if filled := [name for name in self.of_unnamed if name not in ignored]:
             message = f"{file}: {', '.join(filled[:_SHOWN])}{', …' * (len(filled) > _SHOWN)}"
-            found.append(Finding(Alarm.COLUMNS_WITHOUT_NAME, message))
+            found.append(Finding(FileIssue.COLUMNS_WITHOUT_NAME, message))
         if not names_origin(self.used) and (
             dropped := [name for name in self.used if is_import_column(name)]
         ):
             names = ", ".join(map(repr, dropped))
             message = f"{file}: not kept: {names}. Our lists use these names; a list that is fed back has {ROW_ID} and {RUN_ID}"
-            found.append(Finding(Alarm.COLUMNS_NOT_KEPT, message))
+            found.append(Finding(FileIssue.COLUMNS_NOT_KEPT, message))
         return found
 
 

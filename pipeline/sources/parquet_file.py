@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipeline.domain.column_mapping import BILLING_ID, Layout, is_canonical
 from pipeline.domain.customer import is_import_column
-from pipeline.domain.outcomes import Alarm, Finding
+from pipeline.domain.file_issues import FileIssue, Finding
 from pipeline.errors import SourceError
 from pipeline.sources.arrow_text import (
     bare_type,
@@ -77,7 +77,7 @@ class ParquetFile:
         found = self.names.findings(self.name, self.ignored)
         if self._not_kept:
             columns = ", ".join(f"{name!r} ({kind})" for name, kind in self._not_kept.items())
-            found.append(Finding(Alarm.COLUMNS_NOT_KEPT, f"{self.name}: not kept: {columns}"))
+            found.append(Finding(FileIssue.COLUMNS_NOT_KEPT, f"{self.name}: not kept: {columns}"))
         return found
 
     @property

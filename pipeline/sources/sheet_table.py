@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.domain.column_mapping import Layout, is_canonical
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 from pipeline.sources.cell import Cell, Number, Text, Trouble, shown_text
 from pipeline.sources.cells import reason_of, text_of_unreadable
 from pipeline.sources.names import Names, is_repeated_header

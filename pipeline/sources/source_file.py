@@ -9,7 +9,7 @@ import polars as pl
 
 from pipeline.domain.characters import trimmed
 from pipeline.domain.customer import CHECK, ROW_ID, RUN_ID, is_import_column, names_origin
-from pipeline.domain.outcomes import Finding
+from pipeline.domain.file_issues import Finding
 
 #: About 170,000 records of the usual hundred bytes. No result depends on it (a property test says
 #: so).

@@ -12,8 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.domain.fates import Fate
 from pipeline.domain.machine_faults import is_of_the_machine
-from pipeline.domain.outcomes import Fate
 from pipeline.errors import PipelineError
 from pipeline.storage.files import open_regular, read_regular
 

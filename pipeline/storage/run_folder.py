@@ -4,7 +4,7 @@ staged/     tables between stages, in parts of some 170,000 records to limit mem
             plan-* (of accepted records) and fates-*.parquet, the same rows in the same order for
             each number; and as a whole history-*, outcomes-*.parquet
 plan.json   the inputs and totals of the plan, written once; with records-* and plan-* it is all
-            that `apply` needs. accepted.jsonl has a line for each accepted alarm
+            that `apply` needs. accepted.jsonl has a line for each accepted issue
 the rest    the result files, see `RESULT_FILES`
 """
 
@@ -20,8 +20,8 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
+from pipeline.domain.fates import LISTS
 from pipeline.domain.machine_faults import is_of_the_machine
-from pipeline.domain.outcomes import LISTS
 from pipeline.domain.sql import COLUMNS, SOURCES, identifier, literal
 from pipeline.errors import PlanStale, ReferencesError
 from pipeline.storage import manifest
@@ -379,7 +379,7 @@ class RunFolder:
         manifest.append_lines(self.path, SIGNATURES, self.signatures(), [line])
 
     def accepted(self) -> dict[str, str]:
-        """Code of an alarm -> who accepted it first; raise RunDamaged if unreadable."""
+        """Code of a file issue -> who accepted it first; raise RunDamaged if unreadable."""
         found: dict[str, str] = {}
         for line in lines_in(self.path / ACCEPTED, ACCEPTANCE):
             acceptance = json.loads(line)
@@ -387,7 +387,7 @@ class RunFolder:
         return found
 
     def accept(self, codes: Iterable[str], who: str, at: str) -> None:
-        """Append a line for each alarm not accepted yet; `at` is the time (ISO 8601)."""
+        """Append a line for each issue not accepted yet; `at` is the time (ISO 8601)."""
         before = self.accepted()
         if new := [code for code in sorted(set(codes)) if code not in before]:
             lines = [json.dumps({"code": code, "who": who, "at": at}) for code in new]

@@ -23,7 +23,7 @@ from typing import Self
 
 from pipeline.submission.protocol import Policy, Stop
 
-#: One false alarm in a thousand runs of a million rows each at the usual rate of refusals.
+#: One false issue in a thousand runs of a million rows each at the usual rate of refusals.
 _ROWS_PER_FALSE_ALARM = 1_000_000 / 0.001
 _MOST_MIXED_UP = 3  #: records whose answers named another customer, before the run stops
 
@@ -92,7 +92,7 @@ class Evidence:
         """Count one more row that has ended, with or without a refusal.
 
         Page's cumulative sum (1954) of the log-likelihood ratio of the two rates: it forgets good rows, so that a run
-        that turns bad after a million rows stops as soon as one that began badly. With a threshold of ln(n) a false alarm
+        that turns bad after a million rows stops as soon as one that began badly. With a threshold of ln(n) a false issue
         comes on average once in n rows.
         """
         usual, alarming = self.policy.usual_refusals, self.policy.alarming_refusals

@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.billing import Call, Create, LookUp, Pace
 from pipeline.domain.customer import Environment, create_key
-from pipeline.domain.outcomes import (
+from pipeline.domain.fates import State
+from pipeline.domain.responses import (
     Accepted,
     Found,
     Limited,
@@ -24,7 +25,6 @@ from pipeline.domain.outcomes import (
     NotFound,
     Outcome,
     ServerTrouble,
-    State,
 )
 from pipeline.errors import LedgerError
 from pipeline.storage.ledger import Answer, Begun, Intent, Known, Ledger, Withdrawal

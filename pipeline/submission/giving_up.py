@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipeline.billing import Call, LookUp
-from pipeline.domain.outcomes import Found, NotFound, Outcome, State
+from pipeline.domain.fates import State
+from pipeline.domain.responses import Found, NotFound, Outcome
 from pipeline.storage.ledger import Answer, Begun, Ledger
 from pipeline.submission.engine import Clock
 from pipeline.submission.protocol import Progress, found_at_billing

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.billing import Call, LookUp, Pace
-from pipeline.domain.outcomes import Outcome
+from pipeline.domain.responses import Outcome
 from pipeline.submission.circuit_breaker import Kind
 from pipeline.submission.gate import Gate
 

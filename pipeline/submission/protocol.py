@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from pipeline.domain.outcomes import (
+from pipeline.domain.fates import State
+from pipeline.domain.responses import (
     Accepted,
     AnotherCustomer,
     CertificateRefused,
@@ -32,7 +33,6 @@ from pipeline.domain.outcomes import (
     RequestRefused,
     RowRefused,
     ServerTrouble,
-    State,
     Unexpected,
     Unintelligible,
 )

@@ -26,7 +26,7 @@ from pipeline.domain.customer import (
     TEXT_LENGTH,
     metadata_columns,
 )
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from zipfile import ZipFile, ZipInfo
 
 from pyarrow import parquet
 
+from pipeline.domain.fates import LISTS, Fate
 from pipeline.domain.machine_faults import is_of_the_machine
-from pipeline.domain.outcomes import LISTS, Fate
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
 from pipeline.verifier.listed_rows import causes_in

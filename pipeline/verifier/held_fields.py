@@ -16,7 +16,8 @@ from typing import Any
 from pyarrow import parquet
 
 from pipeline.domain.customer import FIELDS, METADATA_PREFIX
-from pipeline.domain.outcomes import Fate, Reason
+from pipeline.domain.fates import Fate
+from pipeline.domain.reasons import Reason
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, differing, read_any_cell
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain.outcomes import LISTS
+from pipeline.domain.fates import LISTS
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import read_any_cell
 

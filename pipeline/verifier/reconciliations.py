@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from pipeline.domain.currency import known
-from pipeline.domain.outcomes import UNEXPLAINED, Discrepancy
+from pipeline.domain.discrepancies import UNEXPLAINED, Discrepancy
 from pipeline.verifier.checks import Check, differing, read_any_cell
 
 #: Kinds of difference that change the bridge by their amount -> the records each one adds.

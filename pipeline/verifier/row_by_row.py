@@ -13,7 +13,8 @@ from pyarrow import parquet
 
 from pipeline.domain.characters import INVISIBLE
 from pipeline.domain.customer import Environment, create_key
-from pipeline.domain.outcomes import LISTS, Fate, Reason
+from pipeline.domain.fates import LISTS, Fate
+from pipeline.domain.reasons import Reason
 from pipeline.storage.files import open_regular
 from pipeline.verifier.amounts import Amounts
 from pipeline.verifier.checks import Notes, read_any_cell

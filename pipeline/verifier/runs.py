@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.domain.fates import Fate
 from pipeline.domain.machine_faults import is_of_the_machine
-from pipeline.domain.outcomes import Fate
 from pipeline.storage.files import read_regular, sha256_of
 from pipeline.verifier.amounts import Amounts, declared
 from pipeline.verifier.checks import Check, Verified, differing, unreadable

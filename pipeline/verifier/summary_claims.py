@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain.outcomes import LISTS, TROUBLED_FATES, Action, Fate, Reason
+from pipeline.domain.fates import LISTS, TROUBLED_FATES, Action, Fate
+from pipeline.domain.reasons import Reason
 from pipeline.storage.files import read_regular
 from pipeline.verifier.checks import Check, differing
 from pipeline.verifier.row_by_row import Recomputed
@@ -56,7 +57,7 @@ def of_one_run(
 
 
 def of_accepted(lines: str, summary: dict[str, Any], plan: dict[str, Any]) -> Check:
-    """The summary names the first person who accepted each alarm in accepted.jsonl.
+    """The summary names the first person who accepted each issue in accepted.jsonl.
 
     Earlier versions kept these names in the plan.
     """
@@ -67,7 +68,7 @@ def of_accepted(lines: str, summary: dict[str, Any], plan: dict[str, Any]) -> Ch
     same = summary["accepted"] == {**first, **plan.get("accepted", {})}
     found = "" if same else "summary.json and accepted.jsonl name different people"
     return Check(
-        "summary.json and accepted.jsonl name the same people for each accepted alarm", same, found
+        "summary.json and accepted.jsonl name the same people for each accepted issue", same, found
     )
 
 

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.billing import Call, LookUp
-from pipeline.domain.outcomes import Alarm, AnotherCustomer, Found, NotFound, Outcome
+from pipeline.domain.file_issues import FileIssue
+from pipeline.domain.responses import AnotherCustomer, Found, NotFound, Outcome
 from pipeline.storage.files import write_bytes
 from pipeline.storage.known_customers import known_to, some_customers
 from pipeline.storage.ledger import Ledger
@@ -19,7 +20,7 @@ from pipeline.storage.run_damage import RunDamaged, object_in
 from pipeline.storage.run_folder import RunFolder
 from pipeline.submission import Stop
 
-CHANGED = Alarm.ACCOUNT_CHANGED.value
+CHANGED = FileIssue.ACCOUNT_CHANGED.value
 _TRIES = 3
 _KEPT = "account.json"  #: among the staged files of a run
 _SHAPE = {"asked": int, "agreed": int, "is_known": bool}
@@ -86,7 +87,7 @@ def check_account(
 
     `folder`: the folder of the ledger and the known customers. `is_here`: billing is on this
     machine, so it is a sandbox, which holds none of the known customers. Return the result, and a
-    reason to stop if the account holds none of them and the alarm is not accepted.
+    reason to stop if the account holds none of them and the issue is not accepted.
     """
     if ledger.has_used(credential):
         return Account(is_known=True), None

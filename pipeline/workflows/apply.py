@@ -18,10 +18,9 @@ from pipeline import __version__
 from pipeline.billing import Billing, preflight
 from pipeline.config import SANDBOX, Settings, Target, stop_at
 from pipeline.domain.customer import Environment
+from pipeline.domain.fates import SENDING, Action, State, sends
 from pipeline.domain.file_expectations import Delivery
-from pipeline.domain.outcomes import (
-    SENDING,
-    Action,
+from pipeline.domain.responses import (
     AnotherCustomer,
     CertificateRefused,
     CredentialRefused,
@@ -29,10 +28,8 @@ from pipeline.domain.outcomes import (
     Misaddressed,
     NoAnswer,
     RequestRefused,
-    State,
     Unexpected,
     Unintelligible,
-    sends,
 )
 from pipeline.errors import NotApproved, ThresholdExceeded
 from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinished
@@ -41,7 +38,7 @@ from pipeline.storage.ledger import HOME_IS_NEW, IN_RUN, OUTCOME_COLUMNS, Ledger
 from pipeline.storage.run_folder import PAGES, RunFolder
 from pipeline.storage.run_search import find_run_folder
 from pipeline.submission import Planned, Policy, Stop, submit
-from pipeline.workflows.accepting import accepted_by, open_alarms, to_apply
+from pipeline.workflows.accepting import accepted_by, open_issues, to_apply
 from pipeline.workflows.account import CHANGED, Account, check_account, keep_account, kept_account
 from pipeline.workflows.connecting import connected
 from pipeline.workflows.crosswalk import Crosswalk
@@ -96,7 +93,7 @@ def apply_plan(
     ):
         refuse_stale(folder, ledger, settings, target.environment, said)
         refuse_too_many(folder.read_plan(), settings)
-        refuse_alarms(folder, settings)
+        refuse_open_issues(folder, settings)
         # The report names who accepted it, whoever planned it.
         folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
         sign_for_plan(folder, "approver", settings.planner)
@@ -129,7 +126,7 @@ def resume_run(
             raise NotApproved(
                 f"plan {folder.run_id} was never applied, so there is nothing to resume",
                 suggests=to_apply(
-                    folder.run_id, open_alarms(plan["findings"], accepted_by(folder, plan))
+                    folder.run_id, open_issues(plan["findings"], accepted_by(folder, plan))
                 ),
             )
         if giving_up is not None:
@@ -404,10 +401,10 @@ def refuse_too_many(plan: dict[str, Any], settings: Settings) -> None:
         )
 
 
-def refuse_alarms(folder: RunFolder, settings: Settings) -> None:
-    """Refuse a plan with alarms that were not accepted; name all of them at once."""
+def refuse_open_issues(folder: RunFolder, settings: Settings) -> None:
+    """Refuse a plan with issues that were not accepted; name all of them at once."""
     plan = folder.read_plan()
-    found = open_alarms(plan["findings"], {*accepted_by(folder, plan), *settings.accept})
+    found = open_issues(plan["findings"], {*accepted_by(folder, plan), *settings.accept})
     if found:
         lines = [
             *(f"{one['code']}: {one['what']}" for one in found),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from pipeline.domain.outcomes import State
+from pipeline.domain.fates import State
 from pipeline.storage.files import append_bytes, write_bytes
 from pipeline.storage.ledger import Answer, Withdrawal
 from pipeline.storage.run_folder import RunFolder

@@ -4,11 +4,12 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.domain.outcomes import Alarm, Reason
+from pipeline.domain.file_issues import FileIssue
 from pipeline.domain.reason_help import EXPLANATIONS
+from pipeline.domain.reasons import Reason
 from pipeline.errors import UnknownCode
 
-EVERY_CODE: tuple[Reason | Alarm, ...] = (*Reason, *Alarm)
+EVERY_CODE: tuple[Reason | FileIssue, ...] = (*Reason, *FileIssue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,17 @@ def explain(codes: Sequence[str] = ()) -> list[Explanation]:
     return [_explained(reason) for reason in found if reason is not None]
 
 
-def _explained(reason: Reason | Alarm) -> Explanation:
+def _explained(reason: Reason | FileIssue) -> Explanation:
     text = EXPLANATIONS[reason]
     return Explanation(reason.value, reason.sentence, text.shown, text.mend, text.bears_on_it)
 
 
-def _reason(code: str) -> Reason | Alarm | None:
+def _reason(code: str) -> Reason | FileIssue | None:
     wanted = code.partition(":")[0].strip().upper()
     return next((reason for reason in EVERY_CODE if wanted in {reason.value, _bare(reason)}), None)
 
 
-def _bare(reason: Reason | Alarm) -> str:
+def _bare(reason: Reason | FileIssue) -> str:
     return reason.value.partition(".")[2]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pipeline.domain.outcomes import LISTS
+from pipeline.domain.fates import LISTS
 from pipeline.storage.run_folder import DIFFERING, RunFolder
 
 _LIST_OF = {fate.value: name for name, fates in LISTS.items() for fate in fates}

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.domain.outcomes import LISTS, Fate
+from pipeline.domain.fates import LISTS, Fate
 from pipeline.reporting import Current
 from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows.report.current import reported_fates

@@ -48,9 +48,9 @@ class Inspection:
             "why": file.why,
             "findings": [
                 {
-                    "code": finding.alarm.value,
+                    "code": finding.issue.value,
                     "what": finding.what,
-                    "sentence": finding.alarm.sentence,
+                    "sentence": finding.issue.sentence,
                 }
                 for finding in file.findings
             ],

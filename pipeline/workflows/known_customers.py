@@ -12,7 +12,8 @@ from pipeline.config import Settings
 from pipeline.domain.causes import Cause, in_one_cell
 from pipeline.domain.column_mapping import TEXTS, Layout
 from pipeline.domain.customer import Environment
-from pipeline.domain.outcomes import Fate, Reason
+from pipeline.domain.fates import Fate
+from pipeline.domain.reasons import Reason
 from pipeline.errors import SourceError
 from pipeline.sources import BATCH_BYTES, Declared, SourceFile, in_order, read
 from pipeline.storage.files import private_folder, token_key

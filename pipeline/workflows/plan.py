@@ -15,8 +15,9 @@ import polars as pl
 from pipeline.config import Settings
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.customer import Environment
+from pipeline.domain.fates import Action
 from pipeline.domain.file_expectations import Delivery
-from pipeline.domain.outcomes import Action, Finding
+from pipeline.domain.file_issues import Finding
 from pipeline.errors import Interrupted, SourceError
 from pipeline.planning import Plan, created_otherwise, find_differing, plan_query
 from pipeline.planning.file_checks import (

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline import __version__
 from pipeline.config import Settings
 from pipeline.domain.customer import Environment
-from pipeline.domain.outcomes import Finding
+from pipeline.domain.file_issues import Finding
 from pipeline.planning import Plan
 from pipeline.sources import SourceFile, came_back, unknown_columns
 from pipeline.storage.known_customers import References
@@ -111,10 +111,10 @@ def _sums(totals: ControlTotals) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
-        "code": finding.alarm.value,
+        "code": finding.issue.value,
         "stops": not finding.is_warning,
         "what": finding.what,
-        "sentence": finding.alarm.sentence,
+        "sentence": finding.issue.sentence,
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.config import Settings
 from pipeline.domain.file_expectations import Delivery
-from pipeline.domain.outcomes import Alarm, Finding
+from pipeline.domain.file_issues import FileIssue, Finding
 from pipeline.planning.file_checks import (
     Held,
     Rejections,
@@ -71,7 +71,7 @@ def _stated(inputs: PlanInputs, settings: Settings) -> Iterator[Held | Finding]:
         where = name or f"the trailer of {file.name}"
         text = "\n".join(file.footer) if name is None else beside(file.path, name)
         if text is None:
-            yield Finding(Alarm.TOTAL_NOT_STATED, f"{where}: no such file beside {file.name}")
+            yield Finding(FileIssue.TOTAL_NOT_STATED, f"{where}: no such file beside {file.name}")
             continue
         stated = stated_in(text, where, control, inputs.layout)
         if isinstance(stated, Finding):

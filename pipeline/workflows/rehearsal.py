@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.billing import Call, Create
 from pipeline.config import Target
-from pipeline.domain.outcomes import Outcome
+from pipeline.domain.responses import Outcome
 from pipeline.errors import ConfigError
 from pipeline.storage.ledger import Ledger
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.domain.column_mapping import Layout
+from pipeline.domain.file_issues import FileIssue, Finding
 from pipeline.domain.origin_check import Claim, OriginChecks
-from pipeline.domain.outcomes import Alarm, Finding, Reason
+from pipeline.domain.reasons import Reason
 from pipeline.errors import RunNotFound
 from pipeline.sources import SourceFile, came_back
 from pipeline.storage.files import token_key
@@ -17,9 +18,9 @@ from pipeline.transforming.resubmission import CELLS, Siblings, compare, reading
 from pipeline.workflows.exported import exported, no_exports
 
 _VERDICTS = {
-    "restored": Alarm.RETURN_CELLS_RESTORED,
-    "kept": Alarm.RETURN_CELLS_KEPT,
-    "lost": Alarm.RETURN_CELLS_LOST,
+    "restored": FileIssue.RETURN_CELLS_RESTORED,
+    "kept": FileIssue.RETURN_CELLS_KEPT,
+    "lost": FileIssue.RETURN_CELLS_LOST,
 }
 _NAMED = 3
 _ORIGIN = ("origin_run", "origin_row")
@@ -120,20 +121,20 @@ class Returns:
 
     def findings(self) -> Iterator[Finding]:
         """The findings about all resubmitted rows."""
-        for verdict, alarm in _VERDICTS.items():
+        for verdict, issue in _VERDICTS.items():
             found = self.cells.filter(pl.col("verdict") == verdict)
             if found.height:
                 rows = ", ".join(found["row_id"].unique(maintain_order=True).head(_NAMED))
                 columns = ", ".join(found["column"].unique(maintain_order=True).head(_NAMED))
                 yield Finding(
-                    alarm,
+                    issue,
                     f"{found.height:,} cell{'s' * (found.height > 1)}"
                     f" (columns: {columns}; rows such as {rows}): see returned.csv",
                 )
         if self._unknown:
-            yield Finding(Alarm.RETURN_ORIGINALS_UNKNOWN, f"{self._unknown:,} rows")
+            yield Finding(FileIssue.RETURN_ORIGINALS_UNKNOWN, f"{self._unknown:,} rows")
         if self._untestable:
-            yield Finding(Alarm.RETURN_CHECK_UNTESTABLE, f"{self._untestable:,} rows")
+            yield Finding(FileIssue.RETURN_CHECK_UNTESTABLE, f"{self._untestable:,} rows")
 
 
 def _claim(

@@ -7,7 +7,7 @@ import polars as pl
 from pipeline.domain.amount import Amount
 from pipeline.domain.column_mapping import Layout, Text, canonical_layout
 from pipeline.domain.customer import payload_expression
-from pipeline.domain.outcomes import Fate
+from pipeline.domain.fates import Fate
 from pipeline.transforming.mapping import map_columns
 from pipeline.transforming.normalize import Defaults, find_clues, normalize
 from pipeline.transforming.validation import validate

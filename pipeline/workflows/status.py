@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain.outcomes import State, sends
+from pipeline.domain.fates import State, sends
 from pipeline.errors import ThresholdExceeded
 from pipeline.reporting import reasons_of, stopped_by
 from pipeline.storage.ledger import Ledger, is_holding
@@ -70,7 +70,7 @@ class RunStatus:
     #: changes by later runs: then, now, run_id, records
     became: list[dict[str, Any]] = field(default_factory=list)
     open: int | None = None  #: records of this run that need a person; None before it is applied
-    stops: tuple[str, ...] = ()  #: alarms that stop the plan until a person accepts them
+    stops: tuple[str, ...] = ()  #: issues that stop the plan until a person accepts them
     waits: int = 0  #: records that wait for an earlier request, at the end of the run
     #: fate -> records, at the end of the run
     fates: dict[str, int] = field(default_factory=dict)
@@ -233,7 +233,7 @@ def _can_go_on(run: RunStatus) -> bool:
 
 
 def _verdict(summary: dict[str, Any]) -> str:
-    """The verdict of a summary, after the alarms that stop the plan."""
+    """The verdict of a summary, after the issues that stop the plan."""
     stops = _stops(summary)
     return (
         f"Stopped by {', '.join(stops)}. {summary['verdict']}"

@@ -13,8 +13,9 @@ from pipeline.billing import LookUp, as_billing_holds_it
 from pipeline.config import Settings, Target
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import known
-from pipeline.domain.outcomes import LISTS, Fate, Found, NotFound
+from pipeline.domain.fates import LISTS, Fate
 from pipeline.domain.redaction import Pii, shown, token
+from pipeline.domain.responses import Found, NotFound
 from pipeline.sources import lines_of
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_damage import DamagedRun

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.billing import Call, Create
 from pipeline.domain.machine_faults import breakage
-from pipeline.domain.outcomes import Outcome
+from pipeline.domain.responses import Outcome
 from pipeline.errors import Interrupted, KeyProblem, PipelineError, SubmissionStopped
 
 _FATAL = PipelineError.exit_code

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.domain.outcomes import Action
+from pipeline.domain.fates import Action
 from pipeline.planning import Plan, PlanQuery
 from pipeline.storage.files import renamed_when_whole
 

@@ -15,8 +15,8 @@ import duckdb
 import polars as pl
 
 from pipeline.domain.customer import ROW_ID, is_import_column
+from pipeline.domain.fates import LISTS
 from pipeline.domain.origin_check import OriginChecks
-from pipeline.domain.outcomes import LISTS
 from pipeline.domain.redaction import Pii, shown, token
 from pipeline.reporting import (
     EarlierRuns,

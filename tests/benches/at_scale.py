@@ -27,7 +27,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.domain.customer import Environment
-from pipeline.domain.outcomes import State
+from pipeline.domain.fates import State
 from pipeline.reporting import render_run
 from pipeline.storage.ledger import Answer, Intent, Ledger
 from tests.benches.planning.__main__ import RESULTS, ROOT, timed

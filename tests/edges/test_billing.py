@@ -18,7 +18,7 @@ import pytest
 import pipeline.billing.client as client_module
 from pipeline.billing import ApiKey, Billing, Create, ErrorForm, LookUp, Pace, parse_address
 from pipeline.billing.client import _least_ahead
-from pipeline.domain.outcomes import (
+from pipeline.domain.responses import (
     Accepted,
     AnotherCustomer,
     CertificateRefused,

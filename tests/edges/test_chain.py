@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.customer import Environment, create_key
+from pipeline.domain.fates import State
 from pipeline.domain.file_expectations import Delivery
-from pipeline.domain.outcomes import State
 from pipeline.errors import LedgerError
 from pipeline.storage.ledger import Answer, Intent, Ledger, Withdrawal
 from pipeline.storage.ledger.network_mounts import disk_fault, filesystem_of

@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.cli.commands import cli
 from pipeline.config import config_schema
-from pipeline.domain.outcomes import Alarm, Reason
+from pipeline.domain.file_issues import FileIssue
 from pipeline.domain.reason_help import EXPLANATIONS
+from pipeline.domain.reasons import Reason
 from pipeline.errors import UnknownCode
 from pipeline.workflows.explain import EVERY_CODE, explain
 
@@ -18,7 +19,7 @@ COLUMNS = ["external_reference", "name", "email", "phone", "currency", "balance"
 
 
 def test_every_reason_is_explained_with_an_example_and_how_to_mend_it():
-    assert set(EXPLANATIONS) == {*Reason, *Alarm}
+    assert set(EXPLANATIONS) == {*Reason, *FileIssue}
     for told in EXPLANATIONS.values():
         assert told.mend.endswith(".")
         assert told.shown

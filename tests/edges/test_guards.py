@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 
 from pipeline.config import Settings
-from pipeline.domain.outcomes import Alarm
+from pipeline.domain.file_issues import FileIssue
 from pipeline.errors import ConfigError
 from pipeline.planning.file_checks import Rejections, judge_rejections
 from tests.conftest import HEADER, KEY, REPOSITORY, customers_csv
 
 ALMOST_ALL = REPOSITORY / "tests" / "cases" / "outside" / "almost_all_rejected" / "c.csv"
-CODE = Alarm.MAX_REJECTED.value
+CODE = FileIssue.MAX_REJECTED.value
 VENDOR = "https://api.momentco.io"
 
 pytestmark = pytest.mark.usefixtures("without_pages")
@@ -148,7 +148,7 @@ def test_a_supplier_s_column_that_begins_as_ours_do_is_listed_and_can_be_mapped(
     )
     assert [
         (one["code"], "'_import_row_id'" in one["what"]) for one in pipeline.summary()["findings"]
-    ] == [(Alarm.COLUMNS_NOT_KEPT.value, True)]
+    ] == [(FileIssue.COLUMNS_NOT_KEPT.value, True)]
     assert pipeline("verify", pipeline.newest().name).returncode == 0
     assert (
         "column '_import_row_id' (mapped to metadata.batch) has a name that our lists use"

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.config import load_config
 from pipeline.domain.column_mapping import Layout
-from pipeline.domain.outcomes import Reason
 from pipeline.domain.reason_help import EXPLANATIONS
+from pipeline.domain.reasons import Reason
 from pipeline.errors import ConfigError, NoHeader, SourceError
 from pipeline.sources import CsvFile, Declared
 from pipeline.sources.limits import MOST_COLUMNS
@@ -70,7 +70,7 @@ def read_bytes(folder: Path, content: bytes, declared: Declared | None = None, *
 
 
 def codes(file: CsvFile) -> list[str]:
-    return [finding.alarm.value for finding in file.findings]
+    return [finding.issue.value for finding in file.findings]
 
 
 def planned(inside, case):

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.customer import Environment, create_key
-from pipeline.domain.outcomes import Difference, State
+from pipeline.domain.fates import State
+from pipeline.domain.responses import Difference
 from pipeline.errors import LedgerError, LedgerLocked, OutputRefused
 from pipeline.storage.ledger import Answer, Begun, Intent, Ledger, Withdrawal, run_lock
 

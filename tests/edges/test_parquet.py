@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from pipeline.domain.column_mapping import Layout
-from pipeline.domain.outcomes import Alarm
+from pipeline.domain.file_issues import FileIssue
 from pipeline.errors import SourceError
 from pipeline.sources import BATCH_BYTES, Lines, ParquetFile, SourceFile, in_order, read
 from pipeline.sources.int96 import exact_moments
@@ -667,7 +667,7 @@ def test_a_column_that_is_no_text_and_that_nobody_maps_is_left_out_and_named(
     assert file.columns == ["external_reference", "name"]
     assert [cells(record) for record in records] == [["a", "Ann"], ["b", "Ben"]]
     (finding,) = file.findings
-    assert finding.alarm is Alarm.COLUMNS_NOT_KEPT
+    assert finding.issue is FileIssue.COLUMNS_NOT_KEPT
     assert finding.is_warning
     assert f"{column!r} ({parquet.read_schema(path).field(column).type})" in finding.what
 

@@ -17,7 +17,8 @@ import pytest
 
 from pipeline.billing import ApiKey, Billing, Create, LookUp, parse_address
 from pipeline.domain.customer import Environment, create_key, payload_bytes
-from pipeline.domain.outcomes import (
+from pipeline.domain.fates import State
+from pipeline.domain.responses import (
     Accepted,
     CredentialRefused,
     Difference,
@@ -27,7 +28,6 @@ from pipeline.domain.outcomes import (
     NotFound,
     RowRefused,
     ServerTrouble,
-    State,
     Unexpected,
 )
 from pipeline.errors import LedgerError

@@ -688,7 +688,7 @@ def test_columns_of_a_sheet_are_named_by_the_rules_of_csv_files(tmp_path):
 
     assert file.columns == ["external_reference", "column_3", "full name"]
     assert [cells(record) for record in records] == [["a-1", "note", "Ann"], ["b-1", "", "Ben"]]
-    assert [finding.alarm.value for finding in file.findings] == [
+    assert [finding.issue.value for finding in file.findings] == [
         "DOUBT.COLUMN_NAMES_CHANGED",
         "DOUBT.COLUMNS_WITHOUT_NAME",
     ]
@@ -713,7 +713,7 @@ def test_a_column_beyond_the_header_that_most_rows_fill_has_no_name_and_a_rarer_
     assert file.columns == ["external_reference", "name", "column_3"]
     assert [row["reason"] for row in records] == [None, "READ.TOO_MANY_FIELDS", None]
     assert cells(records[0]) == ["a-1", "Ann", "x"]
-    assert [finding.alarm.value for finding in file.findings] == ["DOUBT.COLUMNS_WITHOUT_NAME"]
+    assert [finding.issue.value for finding in file.findings] == ["DOUBT.COLUMNS_WITHOUT_NAME"]
 
 
 @pytest.mark.parametrize("footer", [0, 1])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.domain.outcomes import LISTS
+from pipeline.domain.fates import LISTS
 from pipeline.workflows import write_results
 from pipeline.workflows.rehearsal import VARIABLE
 from tests.conftest import Inside, Outside, customers_csv

@@ -21,7 +21,7 @@ from pipeline.billing import Address, ApiKey, Billing, Create, parse_address
 from pipeline.billing.echoes import KeyEchoes
 from pipeline.billing.probe import probe
 from pipeline.domain.customer import Environment
-from pipeline.domain.outcomes import Accepted, CertificateRefused, Difference
+from pipeline.domain.responses import Accepted, CertificateRefused, Difference
 from pipeline.storage.ledger import Ledger
 from tests.conftest import REPOSITORY, customers_csv, environment_of_ours
 from tests.small_billing import PROBLEM, Answer, small_billing

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.domain.customer import Environment
-from pipeline.domain.outcomes import Found, NotFound
+from pipeline.domain.responses import Found, NotFound
 from pipeline.storage.ledger import Ledger
 from pipeline.workflows.account import Account, check_account
 from tests.conftest import Lived, customers_csv

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.config import Settings
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
 from pipeline.domain.customer import Environment
-from pipeline.domain.outcomes import LISTS, Fate
+from pipeline.domain.fates import LISTS, Fate
 from pipeline.workflows.plan import PlannedRun, plan_import
 
 HEADER = "external_reference,name,email,phone,currency,balance,metadata.plan,note\n"

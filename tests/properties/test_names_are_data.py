@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.causes import Cause, each_in_one_cell, in_one_cell
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 from pipeline.verifier.listed_rows import causes_in
 from tests.prove.names import PIECES, walk, world
 

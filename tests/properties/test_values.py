@@ -17,7 +17,7 @@ from pipeline.domain.characters import INVISIBLE, name_of, trimmed
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.currency import exponents, with_minor_unit
 from pipeline.domain.currency_signs import customary_signs
-from pipeline.domain.outcomes import Alarm
+from pipeline.domain.file_issues import FileIssue
 from pipeline.planning.file_checks.texts import find_text_doubts
 from pipeline.transforming.mapping import map_columns
 from pipeline.transforming.normalize import Defaults, find_clues, normalize
@@ -462,9 +462,12 @@ def damaged() -> list[str]:
     return [*found, *twice, *entities]
 
 
-def doubted(texts: list[str]) -> dict[Alarm, set[str]]:
+def doubted(texts: list[str]) -> dict[FileIssue, set[str]]:
     """Which of these texts are doubted, each asked in a column of its own."""
-    found: dict[Alarm, set[str]] = {Alarm.TEXTS_MISREAD: set(), Alarm.TEXTS_PLACEHOLDERS: set()}
+    found: dict[FileIssue, set[str]] = {
+        FileIssue.TEXTS_MISREAD: set(),
+        FileIssue.TEXTS_PLACEHOLDERS: set(),
+    }
     for some in (texts[at : at + 40] for at in range(0, len(texts), 40)):
         columns = {f"metadata.{number}": [text] for number, text in enumerate(some)}
         no_fate = pl.Series([None], dtype=pl.String)
@@ -475,13 +478,13 @@ def doubted(texts: list[str]) -> dict[Alarm, set[str]]:
                 pl.DataFrame({"row_id": ["c.csv:2"], "position": [0], "fate": no_fate, **columns}),
             )
             for finding in find_text_doubts(workbench):
-                found[finding.alarm].add(columns[finding.what.partition(":")[0]][0])
+                found[finding.issue].add(columns[finding.what.partition(":")[0]][0])
     return found
 
 
 def test_honest_texts_raise_no_doubt():
-    assert doubted(HONEST) == {Alarm.TEXTS_MISREAD: set(), Alarm.TEXTS_PLACEHOLDERS: set()}
-    assert doubted(WORDS) == {Alarm.TEXTS_MISREAD: set(), Alarm.TEXTS_PLACEHOLDERS: set()}
+    assert doubted(HONEST) == {FileIssue.TEXTS_MISREAD: set(), FileIssue.TEXTS_PLACEHOLDERS: set()}
+    assert doubted(WORDS) == {FileIssue.TEXTS_MISREAD: set(), FileIssue.TEXTS_PLACEHOLDERS: set()}
 
 
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
@@ -489,7 +492,7 @@ def test_damaged_texts_are_doubted(step):
     every = list(dict.fromkeys(damaged()))
     texts = every[::step]
 
-    found = doubted(texts)[Alarm.TEXTS_MISREAD]
+    found = doubted(texts)[FileIssue.TEXTS_MISREAD]
 
     assert [text for text in texts if text not in found] == []
     assert len(every) > 200
@@ -529,4 +532,4 @@ def test_placeholders_are_doubted_in_every_spelling():
         "\u2014",
     ]
 
-    assert doubted(texts)[Alarm.TEXTS_PLACEHOLDERS] == set(texts)
+    assert doubted(texts)[FileIssue.TEXTS_PLACEHOLDERS] == set(texts)

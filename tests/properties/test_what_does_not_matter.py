@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.domain.customer import Environment
-from pipeline.domain.outcomes import LISTS
+from pipeline.domain.fates import LISTS
 from pipeline.workflows import write_results
 from pipeline.workflows.known_customers import load_references
 from pipeline.workflows.plan import plan_import

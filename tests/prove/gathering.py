@@ -13,23 +13,31 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 PROGRAMME = Path(__file__).parents[2] / "pipeline"
+_VOCABULARY = (
+    "domain/closed_list.py",
+    "domain/discrepancies.py",
+    "domain/fates.py",
+    "domain/file_issues.py",
+    "domain/reasons.py",
+    "domain/responses.py",
+)
 _SUBMISSION = (
     "billing",
     "domain/customer.py",
     "storage/ledger",
-    "domain/outcomes.py",
+    *_VOCABULARY,
     "sandbox",
     "submission",
     "workflows/apply.py",
     "workflows/rehearsal.py",
 )
 _RECONCILING = (
-    "domain/customer.py", "storage/ledger", "transforming/mapping.py", "transforming/normalize", "domain/outcomes.py", "reconciling", "storage/known_customers.py", "sources",
+    "domain/customer.py", "storage/ledger", "transforming/mapping.py", "transforming/normalize", *_VOCABULARY, "reconciling", "storage/known_customers.py", "sources",
     "transforming/source_totals.py", "workflows/reconcile",
 )  # fmt: skip
 _VERIFYING = (
     "domain/customer.py",
-    "domain/outcomes.py",
+    *_VOCABULARY,
     "reporting",
     "storage/run_folder.py",
     "sources",

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from pipeline.domain.customer import create_key, payload_bytes
-from pipeline.domain.outcomes import State
+from pipeline.domain.fates import State
 from pipeline.storage.ledger import Ledger
 from pipeline.submission import Clock, Planned, StopRequest, submit
 from tests.prove import simulation

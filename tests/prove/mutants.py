@@ -13,7 +13,8 @@ from functools import partial
 from unittest import mock
 
 from pipeline.billing.responses import Response
-from pipeline.domain.outcomes import (
+from pipeline.domain.fates import State
+from pipeline.domain.responses import (
     Accepted,
     AnotherCustomer,
     Conflicting,
@@ -24,7 +25,6 @@ from pipeline.domain.outcomes import (
     Outcome,
     RowRefused,
     ServerTrouble,
-    State,
     Unintelligible,
 )
 from pipeline.storage.ledger import Answer

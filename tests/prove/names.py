@@ -20,7 +20,7 @@ import xlsxwriter
 from pyarrow import parquet
 
 from pipeline.domain.customer import METADATA_KEY_LENGTH, is_import_column
-from pipeline.domain.outcomes import LISTS
+from pipeline.domain.fates import LISTS
 from pipeline.sources.likeness import looks_like_data
 from pipeline.sources.names import clean_name, fold_name
 from tests.conftest import Inside

@@ -15,7 +15,8 @@ from pathlib import Path
 from pipeline.billing.client import Call
 from pipeline.billing.responses import read_look_up
 from pipeline.domain.customer import create_key, payload_bytes
-from pipeline.domain.outcomes import NoAnswer, Outcome, State
+from pipeline.domain.fates import State
+from pipeline.domain.responses import NoAnswer, Outcome
 from pipeline.storage.ledger import Ledger
 from pipeline.submission import Clock, Planned, give_up
 from tests.prove import simulation

@@ -25,7 +25,8 @@ from pathlib import Path
 from pipeline.billing.client import Call, Create
 from pipeline.billing.responses import Response, read_create, read_look_up
 from pipeline.domain.customer import Environment, create_key, payload_bytes
-from pipeline.domain.outcomes import NoAnswer, Outcome, State
+from pipeline.domain.fates import State
+from pipeline.domain.responses import NoAnswer, Outcome
 from pipeline.storage.ledger import Ledger
 from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, submit
 from pipeline.submission.gate import Gate

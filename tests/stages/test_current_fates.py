@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipeline.domain.outcomes import State
+from pipeline.domain.fates import State
 from pipeline.reporting import Current, End, add_run, ages, became, came_back, settled_by_ledger
 from pipeline.reporting.current_fates import ORIGINS, ROWS
 

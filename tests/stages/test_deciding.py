@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.domain.outcomes import (
+from pipeline.domain.fates import State
+from pipeline.domain.responses import (
     Accepted,
     AnotherCustomer,
     CertificateRefused,
@@ -26,7 +27,6 @@ from pipeline.domain.outcomes import (
     RequestRefused,
     RowRefused,
     ServerTrouble,
-    State,
     Unexpected,
     Unintelligible,
 )

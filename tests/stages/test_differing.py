@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from pipeline.domain.customer import payload_bytes
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 from pipeline.planning import created_otherwise, find_differing
 from tests.conftest import hold
 

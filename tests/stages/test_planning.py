@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.customer import Environment, create_key
-from pipeline.domain.outcomes import Action, Fate, Reason, State
+from pipeline.domain.fates import Action, Fate, State
+from pipeline.domain.reasons import Reason
 from pipeline.errors import ConfigError
 from pipeline.planning import IDENTITY_REASONS, SAME_IDENTITY, VERDICTS
 from pipeline.planning.matching import find_matches

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.cli.output.report import show_report
 from pipeline.domain.currency import major_units
-from pipeline.domain.outcomes import LISTS, Action, Fate, Reason
+from pipeline.domain.fates import LISTS, Action, Fate
+from pipeline.domain.reasons import Reason
 from pipeline.reporting.context import ReportContext
 from pipeline.reporting.headline import duration, how_long
 from pipeline.reporting.html import EXIT_CODES, render_run

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.domain.outcomes import LISTS, Action, Fate
+from pipeline.domain.fates import LISTS, Action, Fate
 from pipeline.reporting.money import KINDS
 from pipeline.reporting.plan_summary import amount_as_given
 from pipeline.reporting.summary import Facts, summarize

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipeline.domain.column_mapping import canonical_layout
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 from pipeline.transforming.mapping import map_columns
 from pipeline.transforming.normalize import Defaults, normalize
 from pipeline.transforming.validation import validate

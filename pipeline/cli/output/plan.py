@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def show_plan(planned: "PlannedRun") -> None:
     """Print what a plan would do, and the command that applies it."""
-    from pipeline.workflows.accepting import open_alarms, to_apply
+    from pipeline.workflows.accepting import open_issues, to_apply
 
     content = planned.report.content
     show_report(content)
-    alarms = open_alarms(content["findings"], content["accepted"])
-    goal = "proceed anyway" if alarms else "do it"
-    say(f"nothing was sent; to {goal}: {suggested(*to_apply(planned.run_id, alarms))}")
+    issues = open_issues(content["findings"], content["accepted"])
+    goal = "proceed anyway" if issues else "do it"
+    say(f"nothing was sent; to {goal}: {suggested(*to_apply(planned.run_id, issues))}")

@@ -10,7 +10,7 @@ def show_reconciliation(content: dict[str, Any]) -> None:
     from rich.table import Table
 
     from pipeline.domain.currency import major_units
-    from pipeline.domain.outcomes import Pattern
+    from pipeline.domain.discrepancies import Pattern
     from pipeline.reporting.headline import currency_label
 
     console = new_console()

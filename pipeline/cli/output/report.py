@@ -101,6 +101,6 @@ def _accounts_table(content: dict[str, Any], money: Any) -> Any:
 
 
 def _sentence(fate: str) -> str:
-    from pipeline.domain.outcomes import Fate
+    from pipeline.domain.fates import Fate
 
     return next(known.sentence for known in Fate if known == fate)

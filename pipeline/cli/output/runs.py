@@ -31,7 +31,7 @@ def show_statuses(statuses: "list[RunStatus | DamagedRun]") -> None:
 
 def show_status(run: "RunStatus") -> None:
     """Print one run in a few lines."""
-    from pipeline.domain.outcomes import State
+    from pipeline.domain.fates import State
 
     # A withdrawn create was never sent, so it counts as left.
     sent = {state: count for state, count in sorted(run.states.items()) if state != State.WITHDRAWN}
@@ -66,7 +66,7 @@ def _left(run: "RunStatus") -> str:
 
 def _later(run: "RunStatus") -> int:
     """Creates that were left for a later run and are in none yet."""
-    from pipeline.domain.outcomes import Fate
+    from pipeline.domain.fates import Fate
 
     return min(run.later, run.overall.get(Fate.NOT_ATTEMPTED, 0)) if run.overall else run.later
 

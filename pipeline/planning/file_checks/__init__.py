@@ -7,7 +7,7 @@
 `texts.py`           damaged texts and placeholders
 `units.py`           whole and decimal amounts mixed under major units
 
-Each finding has a code of `outcomes.Alarm`. A finding that stops blocks the plan until somebody
+Each finding has a code of `FileIssue`. A finding that stops blocks the plan until somebody
 accepts it.
 """
 

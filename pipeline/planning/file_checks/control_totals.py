@@ -9,7 +9,7 @@ from pipeline.domain.amount import Amount, Unit
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.currency import exponents, major_units
 from pipeline.domain.file_expectations import Control
-from pipeline.domain.outcomes import Alarm, Finding
+from pipeline.domain.file_issues import FileIssue, Finding
 from pipeline.errors import OptionRefused
 
 _RECORDS = "records"
@@ -59,7 +59,7 @@ def stated_in(text: str, where: str, control: Control, layout: Layout) -> list[S
     found = re.search(control.expression, text, re.MULTILINE)
     if found is None:
         return Finding(
-            Alarm.TOTAL_NOT_STATED,
+            FileIssue.TOTAL_NOT_STATED,
             f"{where}: nothing there is as control.{_key(control)} describes it",
         )
     groups = {name: text.strip() for name, text in found.groupdict().items() if text is not None}
@@ -75,7 +75,7 @@ def stated_in(text: str, where: str, control: Control, layout: Layout) -> list[S
         if "sha256" in groups:
             stated.append(Stated(where, "sha256", groups["sha256"].lower()))
     except ValueError as fault:
-        return Finding(Alarm.TOTAL_NOT_STATED, f"{where}: {fault}")
+        return Finding(FileIssue.TOTAL_NOT_STATED, f"{where}: {fault}")
     return stated
 
 
@@ -100,17 +100,17 @@ class Held:
             return None
         if self.what == "sha256":
             return Finding(
-                Alarm.TOTAL_DIFFERS, f"{self.where} states another SHA-256 than the file has"
+                FileIssue.TOTAL_DIFFERS, f"{self.where} states another SHA-256 than the file has"
             )
         if self.what == _RECORDS:
             message = f"{self.where} states {self.stated} records, the file has {self.found}"
-            return Finding(Alarm.TOTAL_RECORDS_DIFFER, message)
+            return Finding(FileIssue.TOTAL_RECORDS_DIFFER, message)
         stated, found = int(self.stated), int(self.found)
         shown, was, gap = (major_units(sum_, self.what) for sum_ in (stated, found, found - stated))
         message = (
             f"{self.where} states {shown} {self.what}, the records come to {was} ({gap} apart)"
         )
-        return Finding(Alarm.TOTAL_DIFFERS, message)
+        return Finding(FileIssue.TOTAL_DIFFERS, message)
 
 
 def hold(

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import polars as pl
 
-from pipeline.domain.outcomes import Alarm, Fate, Finding
+from pipeline.domain.fates import Fate
+from pipeline.domain.file_issues import FileIssue, Finding
 
 Limit = int | str  #: a number of records, or a share of those read such as "20%"
 
@@ -38,7 +39,7 @@ class Rejections:
 
 
 def judge_rejections(found: Rejections, limit: Limit | None) -> list[Finding]:
-    """The alarm if more records were rejected than the limit allows."""
+    """The issue if more records were rejected than the limit allows."""
     if limit is None and found.read < FEWEST_FOR_USUAL_LIMIT:
         return []
     limit = USUAL_LIMIT if limit is None else limit
@@ -51,7 +52,7 @@ def judge_rejections(found: Rejections, limit: Limit | None) -> list[Finding]:
     allowed = limit if isinstance(limit, str) else f"{limit:,}"
     return [
         Finding(
-            Alarm.MAX_REJECTED,
+            FileIssue.MAX_REJECTED,
             f"{found.rejected:,} of {found.read:,} records were rejected ({reasons});"
             f" thresholds.max_rejected allows {allowed}",
         )

@@ -6,7 +6,7 @@ from statistics import median
 
 from pipeline.domain.currency import major_units
 from pipeline.domain.file_expectations import Delivery, Stream
-from pipeline.domain.outcomes import Alarm, Finding
+from pipeline.domain.file_issues import FileIssue, Finding
 
 _TWO_WEEKS = timedelta(days=14)
 _FEWEST_TO_COMPARE = 3  #: deliveries; fewer do not show what is usual
@@ -19,7 +19,7 @@ def judge_repeats(arriving: Sequence[Delivery], delivered: Sequence[Delivery]) -
     """Without a stream: warn about files that an earlier run finished, byte for byte."""
     return [
         Finding(
-            Alarm.STREAM_SAME_FILE,
+            FileIssue.STREAM_SAME_FILE,
             f"{file.name}: run {before.run_id} finished it on {_day(before)}",
             stops=False,
         )
@@ -42,7 +42,7 @@ def judge_stream(
         day = stream.day_of(file.name)
         if day is None:
             found.append(
-                Finding(Alarm.STREAM_NAME, f"{file.name}: a name like {stream.name} is agreed")
+                Finding(FileIssue.STREAM_NAME, f"{file.name}: a name like {stream.name} is agreed")
             )
         else:
             dated.append((day, file))
@@ -62,29 +62,31 @@ def _judge(
     same = _same(file, [before for _, before in known])
     if same:
         again = any(before.name == file.name for before in same)
-        alarm = Alarm.STREAM_SAME_FILE if again else Alarm.STREAM_OLD_FILE_NEW_NAME
+        issue = FileIssue.STREAM_SAME_FILE if again else FileIssue.STREAM_OLD_FILE_NEW_NAME
         yield Finding(
-            alarm,
+            issue,
             f"{file.name}: byte for byte {same[-1].name}, which run {same[-1].run_id} took on {_day(same[-1])}",
         )
     elif _unfinished(file, known):
         return  # the rest of a file that an earlier run began
     elif any(other == day for other, _ in known):
-        yield Finding(Alarm.STREAM_DAY_AGAIN, f"{file.name}: {day} came before, with other content")
+        yield Finding(
+            FileIssue.STREAM_DAY_AGAIN, f"{file.name}: {day} came before, with other content"
+        )
     if not known:
         return
     last_day, last = known[-1]
     if day < last_day:
-        yield Finding(Alarm.STREAM_EARLIER_DAY, f"{file.name}: {last_day} has come already")
+        yield Finding(FileIssue.STREAM_EARLIER_DAY, f"{file.name}: {last_day} has come already")
     elif missing := list(stream.days_between(last_day, day)):
         named = ", ".join(map(str, missing[:_NAMED])) + (" …" if len(missing) > _NAMED else "")
         yield Finding(
-            Alarm.STREAM_MISSING_DAY,
+            FileIssue.STREAM_MISSING_DAY,
             f"{file.name}: nothing came for {named} ({len(missing)} day{'s' * (len(missing) > 1)} after {last_day})",
         )
     if file.columns != last.columns:
         yield Finding(
-            Alarm.STREAM_COLUMNS_MOVED,
+            FileIssue.STREAM_COLUMNS_MOVED,
             f"{file.name}: {_moved(last.columns, file.columns)} since {last.name}",
         )
     yield from _volume(stream, day, file, known)
@@ -113,7 +115,7 @@ def _volume(
     usual = median(lately)
     if file.records > usual * stream.usual_volume or file.records * stream.usual_volume < usual:
         yield Finding(
-            Alarm.STREAM_VOLUME,
+            FileIssue.STREAM_VOLUME,
             f"{file.name}: {file.records:,} records; of the {len(lately)} files of the last two weeks the middle one had {usual:g}",
         )
 
@@ -131,7 +133,7 @@ def _hundredfold(file: Delivery, last: Delivery) -> Iterator[Finding]:
         low, high = _HUNDREDFOLD
         if low <= times <= high or low <= 1 / times <= high:
             yield Finding(
-                Alarm.TOTAL_HUNDREDFOLD,
+                FileIssue.TOTAL_HUNDREDFOLD,
                 f"{file.name}: debits of {major_units(file.debits[currency], currency)} {currency}, after "
                 f"{major_units(last.debits[currency], currency)} in {last.name}",
             )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import duckdb
 
 from pipeline.domain.customer import METADATA_PREFIX
-from pipeline.domain.outcomes import Alarm, Finding
+from pipeline.domain.file_issues import FileIssue, Finding
 from pipeline.domain.sql import columns_of, identifier, literal
 
 _NAMED = 10  #: rows
@@ -73,18 +73,18 @@ def find_text_doubts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
 
 
 _KINDS = (
-    (Alarm.TEXTS_MISREAD, "look damaged (wrong encoding, U+FFFD or HTML entities)"),
-    (Alarm.TEXTS_PLACEHOLDERS, "look like placeholders (NULL, N/A, - and the like)"),
+    (FileIssue.TEXTS_MISREAD, "look damaged (wrong encoding, U+FFFD or HTML entities)"),
+    (FileIssue.TEXTS_PLACEHOLDERS, "look like placeholders (NULL, N/A, - and the like)"),
 )
 
 
 def _of_column(workbench: duckdb.DuckDBPyConnection, name: str, column: str) -> Iterator[Finding]:
     """One query per column, because planning time grows faster than the number of columns."""
     filled, *of_kinds = workbench.execute(_query(identifier(column))).fetchall()[0]
-    for (alarm, what), count, rows in zip(_KINDS, of_kinds[::2], of_kinds[1::2], strict=True):
+    for (issue, what), count, rows in zip(_KINDS, of_kinds[::2], of_kinds[1::2], strict=True):
         if count:
             yield Finding(
-                alarm, f"{name}: {count:,} of {filled:,} texts {what}: {first_rows(rows, count)}"
+                issue, f"{name}: {count:,} of {filled:,} texts {what}: {first_rows(rows, count)}"
             )
 
 

@@ -9,7 +9,7 @@ from pipeline.domain.amount import Amount
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.currency import exponents
 from pipeline.domain.customer import METADATA_PREFIX
-from pipeline.domain.outcomes import Alarm, Finding
+from pipeline.domain.file_issues import FileIssue, Finding
 from pipeline.domain.sql import CELLS, cells_in, columns_of, identifier, literal
 
 _GIVEN = "given."
@@ -45,7 +45,9 @@ def find_mixed_units(workbench: duckdb.DuckDBPyConnection, layout: Layout | None
     flag = next(iter(_flags(workbench, layout, balance, known)), None)
     counts = f"{whole:,} whole amounts beside {decimal:,} with decimals"
     return [
-        Finding(Alarm.UNITS_MIXED, f"{counts}; column {flag} tells them apart" if flag else counts)
+        Finding(
+            FileIssue.UNITS_MIXED, f"{counts}; column {flag} tells them apart" if flag else counts
+        )
     ]
 
 

@@ -8,7 +8,7 @@ import duckdb
 
 from pipeline.domain.currency import exponents
 from pipeline.domain.customer import METADATA_PREFIX, SENSITIVE_PREFIX
-from pipeline.domain.outcomes import Alarm, Finding
+from pipeline.domain.file_issues import FileIssue, Finding
 from pipeline.domain.sql import columns_of, identifier, literal
 from pipeline.planning.file_checks.texts import find_text_doubts, first_rows
 
@@ -123,7 +123,8 @@ def _amounts(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         if exponent and whole[_EXPONENTS.index(exponent)] == amounts >= _FEWEST:
             found.append(
                 Finding(
-                    Alarm.AMOUNTS_ALREADY_CENTS, f"all {amounts} balances in {currency} are whole"
+                    FileIssue.AMOUNTS_ALREADY_CENTS,
+                    f"all {amounts} balances in {currency} are whole",
                 )
             )
     return found
@@ -145,7 +146,7 @@ def _total_rows(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     )
     query = f"SELECT count(*), min_by(row_id, position, ?) FROM records WHERE fate IS NULL AND ({is_named_total}{is_sum})"
     totals, examples = workbench.execute(query, [_ROWS]).fetchall()[0]
-    return [Finding(Alarm.TOTAL_ROWS, first_rows(examples, totals))] if totals else []
+    return [Finding(FileIssue.TOTAL_ROWS, first_rows(examples, totals))] if totals else []
 
 
 def _rounded(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -156,7 +157,10 @@ def _rounded(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     # Normally one in ten of 16 digits ends in 0; if all of them do, they were rounded.
     is_damage = rounded == numbers >= _FEWEST
     return [
-        Finding(Alarm.REFERENCES_ROUNDED if is_damage else Alarm.REFERENCES_MAY_BE_ROUNDED, message)
+        Finding(
+            FileIssue.REFERENCES_ROUNDED if is_damage else FileIssue.REFERENCES_MAY_BE_ROUNDED,
+            message,
+        )
     ]
 
 
@@ -171,7 +175,7 @@ def _look_alikes(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     named = "; ".join(" and ".join(pair) for pair in examples)
     return [
         Finding(
-            Alarm.REFERENCES_LOOK_ALIKE,
+            FileIssue.REFERENCES_LOOK_ALIKE,
             f"{spellings} references in {groups} group{'s' * (groups > 1)}, all kept apart, such as {named}",
         )
     ]
@@ -210,7 +214,7 @@ def _sensitive(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         )
         found += [
             Finding(
-                Alarm.METADATA_SENSITIVE,
+                FileIssue.METADATA_SENSITIVE,
                 f"metadata {key}: {times} of {filled} values look like {words}",
             )
             for words, times in zip(_WORDS.values(), times_each, strict=True)
@@ -226,7 +230,7 @@ def _identities(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     named = "; ".join(" and ".join(pair) for pair in examples)
     return [
         Finding(
-            Alarm.SAME_IDENTITY,
+            FileIssue.SAME_IDENTITY,
             f"{people} identity numbers under {references} references, such as {named}",
         )
     ]
@@ -237,7 +241,7 @@ def _abroad(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     if not abroad:
         return []
     message = f"{abroad} of {stated} phone numbers whose record states a region, such as {', '.join(examples)}"
-    return [Finding(Alarm.PHONES_ABROAD, message)]
+    return [Finding(FileIssue.PHONES_ABROAD, message)]
 
 
 def _unusual_phones(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -245,7 +249,7 @@ def _unusual_phones(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     if not unusual:
         return []
     rows = first_rows(examples, unusual)
-    return [Finding(Alarm.PHONES_UNUSUAL, f"{unusual:,} of {phones:,} phone numbers: {rows}")]
+    return [Finding(FileIssue.PHONES_UNUSUAL, f"{unusual:,} of {phones:,} phone numbers: {rows}")]
 
 
 def _shared_emails(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -257,7 +261,7 @@ def _shared_emails(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
         f"{emails:,} email address{'es' * (emails > 1)} under {references:,} references; the largest group has {most:,}, "
         f"such as {', '.join(examples)}"
     )
-    return [Finding(Alarm.SAME_EMAIL, message)]
+    return [Finding(FileIssue.SAME_EMAIL, message)]
 
 
 _WORDS = {

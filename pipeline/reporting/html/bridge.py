@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.domain.currency import major_units
-from pipeline.domain.outcomes import LISTS
+from pipeline.domain.fates import LISTS
 from pipeline.reporting.headline import currency_label, has_minor_unit
 from pipeline.reporting.html.charts import Bar, waterfall
 

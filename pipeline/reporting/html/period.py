@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.domain.currency import grouped_digits, major_units
-from pipeline.domain.outcomes import SUPERSEDED, SUPERSEDED_MEANS, Fate, list_of
+from pipeline.domain.fates import SUPERSEDED, SUPERSEDED_MEANS, Fate, list_of
 from pipeline.reporting.context import ReportContext
 from pipeline.reporting.headline import currency_label, has_minor_unit
 from pipeline.reporting.html.templates import hash_of, template

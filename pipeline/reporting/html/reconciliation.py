@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.domain.currency import grouped_digits, major_units
-from pipeline.domain.outcomes import Discrepancy, Pattern
+from pipeline.domain.discrepancies import Discrepancy, Pattern
 from pipeline.reporting.headline import currency_label, has_minor_unit
 from pipeline.reporting.html.bridge import bridge_of, label_of
 from pipeline.reporting.html.templates import hash_of, template

@@ -6,7 +6,8 @@ from typing import Any
 
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, grouped_digits, major_units
-from pipeline.domain.outcomes import LISTS, SUPERSEDED_MEANS, Alarm, Fate, list_of
+from pipeline.domain.fates import LISTS, SUPERSEDED_MEANS, Fate, list_of
+from pipeline.domain.file_issues import FileIssue
 from pipeline.domain.reason_help import EXPLANATIONS, Explanation
 from pipeline.reporting.context import ReportContext, planned_by
 from pipeline.reporting.examples import without_examples
@@ -94,7 +95,7 @@ def render_run(content: dict[str, Any], context: ReportContext | None = None) ->
         how_long=how_long(content["estimate"]),
         sentence_of=sentence_of,
         explained=lambda text: EXPLANATIONS[Cause.parse(text).reason],
-        alarms=_alarms(content),
+        issues=_file_issues(content),
         written=written,
         lists=_by_list(content["fates"]),
         now=_by_list(context.overall or content["fates"]),
@@ -150,9 +151,9 @@ def _statement(content: dict[str, Any], currency: str) -> Statement:
     )
 
 
-def _alarms(content: dict[str, Any]) -> list[tuple[str, str, Explanation]]:
-    """Each raised alarm once: code, meaning, explanation."""
-    codes = {code.value: code for code in Alarm}
+def _file_issues(content: dict[str, Any]) -> list[tuple[str, str, Explanation]]:
+    """Each raised issue once: code, meaning, explanation."""
+    codes = {code.value: code for code in FileIssue}
     named = dict.fromkeys(one["code"] for one in content["findings"])
     return [(name, codes[name].sentence, EXPLANATIONS[codes[name]]) for name in named]
 

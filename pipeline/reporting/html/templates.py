@@ -9,8 +9,10 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
-from pipeline.domain.outcomes import Alarm, Fate, Reason
+from pipeline.domain.fates import Fate
+from pipeline.domain.file_issues import FileIssue
 from pipeline.domain.reason_help import EXPLANATIONS
+from pipeline.domain.reasons import Reason
 
 
 def our_own_words() -> str:
@@ -22,7 +24,7 @@ def our_own_words() -> str:
         if part.name.endswith((".j2", ".css", ".js", ".py"))
     ]
     helps = [f"{one.mend} {' '.join(one.bears_on_it)}" for one in EXPLANATIONS.values()]
-    return "\n".join([*ours, *helps, *(code.sentence for code in (*Reason, *Alarm, *Fate))])
+    return "\n".join([*ours, *helps, *(code.sentence for code in (*Reason, *FileIssue, *Fate))])
 
 
 def hash_of(name: str) -> str:

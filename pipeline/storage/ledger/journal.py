@@ -13,8 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 from pipeline.domain.customer import Environment
+from pipeline.domain.fates import State
 from pipeline.domain.file_expectations import Delivery
-from pipeline.domain.outcomes import Alarm, Difference, State
+from pipeline.domain.file_issues import FileIssue
+from pipeline.domain.responses import Difference
 from pipeline.errors import HomeIsNew, LedgerError
 from pipeline.storage.files import private_folder, refuse_symlink
 from pipeline.storage.ledger import deliveries, integrity
@@ -48,7 +50,7 @@ _INDEXES = (
     "CREATE INDEX IF NOT EXISTS rows_by_run ON rows (run_id, state)",
 )
 _IDENTITY = "CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT"
-HOME_IS_NEW = Alarm.HOME_NEW.value
+HOME_IS_NEW = FileIssue.HOME_NEW.value
 _ADD_PAYLOADS = "INSERT INTO payloads VALUES (?, ?) ON CONFLICT DO NOTHING"
 # Both take an event: its columns in the order of _ADD_EVENTS, by number. An unsettled row keeps the last answer with a text,
 # because a lookup that finds nothing does not show what became of the request.

@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.domain.characters import HIDDEN, name_of
 from pipeline.domain.currency import known
 from pipeline.domain.currency_signs import currencies_of, customary_signs
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 
 _FIELDS = ("external_reference", "email", "phone", "balance")
 _APOSTROPHE = r"^(['\x{2018}\x{2019}\x{2BC}`\x{B4}])"

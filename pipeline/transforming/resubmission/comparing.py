@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.domain.causes import Cause
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 from pipeline.transforming.resubmission.mending import Mendable
 from pipeline.transforming.resubmission.siblings import Siblings
 from pipeline.transforming.resubmission.spreadsheet_damage import (

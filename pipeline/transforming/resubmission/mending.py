@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from pipeline.domain.causes import Cause
-from pipeline.domain.outcomes import Reason
+from pipeline.domain.reasons import Reason
 
 #: The fields that a reason without a column leaves to a decision, in addition to those that differ.
 _DECIDED = {

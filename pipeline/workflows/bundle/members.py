@@ -12,7 +12,7 @@ import polars as pl
 from pyarrow import parquet
 
 from pipeline.config import Settings
-from pipeline.domain.outcomes import LISTS
+from pipeline.domain.fates import LISTS
 from pipeline.domain.redaction import Pii, pseudonym
 from pipeline.reporting import differences_shown, redact_list, shapes, without_literals
 from pipeline.storage.files import temporary_folder

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.billing import Billing, LookUp, Pace, as_billing_holds_it, preflight
-from pipeline.domain.outcomes import Found, Limited, NoAnswer, NotFound, Outcome, ServerTrouble
+from pipeline.domain.responses import Found, Limited, NoAnswer, NotFound, Outcome, ServerTrouble
 from pipeline.errors import Interrupted, SubmissionStopped
 from pipeline.submission import Policy, Stop
 from pipeline.submission.protocol import LeaveInDoubt, LookUpNext, Progress, TurnedAway, Why, decide

@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.domain.customer import METADATA_PREFIX
-from pipeline.domain.outcomes import LISTS, Fate, Reason
+from pipeline.domain.fates import LISTS, Fate
+from pipeline.domain.reasons import Reason
 from pipeline.reconciling import EXPECTED, column_of
 from pipeline.storage.run_folder import RunFolder
 

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipeline.domain.outcomes import Fate, State
+from pipeline.domain.fates import Fate, State
 from pipeline.reconciling import changed_references, doubts, unexpected_customers
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_folder import RunFolder

@@ -10,7 +10,7 @@ import duckdb
 
 from pipeline.domain.currency import grouped_digits
 from pipeline.domain.customer import METADATA_PREFIX
-from pipeline.domain.outcomes import Discrepancy
+from pipeline.domain.discrepancies import Discrepancy
 from pipeline.reconciling import (
     Found,
     Legacy,

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from pipeline.config import DEMO_HOMES
-from pipeline.domain.outcomes import LISTS
+from pipeline.domain.fates import LISTS
 from pipeline.errors import ConfigError, RunNotFound
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_damage import DamagedRun

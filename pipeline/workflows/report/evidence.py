@@ -107,7 +107,7 @@ def differences_of(reconciliation: Reconciliation) -> pl.DataFrame:
 
 def plan_digest(plan: Mapping[str, Any]) -> str:
     """The SHA-256 of a plan, for sign-offs."""
-    # Earlier versions kept in the plan who accepted an alarm, which could change on apply.
+    # Earlier versions kept in the plan who accepted a file issue, which could change on apply.
     bare = {name: value for name, value in plan.items() if name != "accepted"}
     return digest({"plan": json.dumps(bare, sort_keys=True, ensure_ascii=False)})
 

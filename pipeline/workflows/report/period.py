@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.config import Settings
-from pipeline.domain.outcomes import LISTS
+from pipeline.domain.fates import LISTS
 from pipeline.domain.redaction import Pii
 from pipeline.domain.sign_offs import valid_sign_off
 from pipeline.errors import RunNotFound

@@ -8,7 +8,7 @@ import polars as pl
 
 from pipeline.config import Settings
 from pipeline.domain.customer import is_import_column
-from pipeline.domain.outcomes import LISTS
+from pipeline.domain.fates import LISTS
 from pipeline.domain.redaction import Pii
 from pipeline.errors import NotApproved, RunNotFound
 from pipeline.reporting import (
