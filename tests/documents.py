@@ -179,6 +179,7 @@ class Reader:
     def _shell(self, command: str) -> tuple[int, str]:
         done = subprocess.run(
             ["bash", "-c", command],
+            check=False,
             cwd=self.folder,
             env=self._environment({}),
             stdin=subprocess.DEVNULL,
