@@ -26,7 +26,48 @@ PipelineError                what, where, and what to do; carries the exit code 
 
 import shlex
 from collections.abc import Sequence
-from typing import ClassVar
+from enum import IntEnum
+from typing import ClassVar, Self
+
+
+class ExitCode(IntEnum):
+    """How a command ended, for scripts; each member carries a sentence that explains it."""
+
+    sentence: str
+
+    def __new__(cls, value: int, sentence: str) -> Self:
+        """Make the member of a number and its sentence."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    CLEAN = 0, "Everything succeeded, and nothing needs a person."
+    FINISHED_WITH_TROUBLE = (
+        1,
+        "Finished, and some records were rejected, refused, held, in doubt or undetermined.",
+    )
+    USAGE = 2, "Wrong use of the command line: an unknown option, value, code or request."
+    THRESHOLD = 3, "Stopped by a threshold or a file issue; nothing more was sent."
+    FATAL = (
+        4,
+        "A fault that a person has to fix, such as a wrong key or config; nothing more is sent.",
+    )
+    INTERRUPTED = (
+        5,
+        "Stopped before the end, by a signal or an outage; `pipeline resume` goes on.",
+    )
+    STALE = 6, "The plan is stale or was not approved; nothing was sent."
+    OUT_OF_BALANCE = (
+        7,
+        "Counts or sums do not add up, or billing does not hold what the run meant to create.",
+    )
+    INTERNAL_ERROR = 70, "An internal error (a bug). Please report it."
+    LOCKED = 75, "Another process holds the lock of this environment."
+    STOPPED_AT_ONCE = (
+        130,
+        "A second Ctrl-C. Requests in flight are in doubt until `pipeline resume`.",
+    )
 
 
 class PipelineError(Exception):
@@ -36,7 +77,7 @@ class PipelineError(Exception):
     options that this command needs.
     """
 
-    exit_code: ClassVar[int] = 4
+    exit_code: ClassVar[int] = ExitCode.FATAL
 
     def __init__(self, message: str, *, suggests: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -59,7 +100,7 @@ class ConfigError(PipelineError):
 class OptionRefused(ConfigError):
     """Values that options cannot have: a usage error. `faults`: each option or setting, and what is wrong with it."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{name}: {what}" for name, what in faults))
@@ -121,13 +162,13 @@ class PersonalDataFound(PipelineError):
 class UnknownCode(PipelineError):
     """Nothing is called by that code; the message names the nearest."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class ThresholdExceeded(PipelineError):
     """A threshold of the job is crossed; nothing was sent, and a person decides."""
 
-    exit_code = 3
+    exit_code = ExitCode.THRESHOLD
 
 
 class SubmissionStopped(PipelineError):
@@ -137,34 +178,34 @@ class SubmissionStopped(PipelineError):
 class Interrupted(PipelineError):
     """Stopped before the end by a signal, an outage, or a disk that failed after a send; nothing is lost, and the run can be resumed."""
 
-    exit_code = 5
+    exit_code = ExitCode.INTERRUPTED
 
 
 class PlanStale(PipelineError):
     """What the plan was made from has moved since; make a new plan."""
 
-    exit_code = 6
+    exit_code = ExitCode.STALE
 
 
 class NotApproved(PipelineError):
     """The plan waits for a yes that was not given."""
 
-    exit_code = 6
+    exit_code = ExitCode.STALE
 
 
 class NothingToGiveUp(PipelineError):
     """A request that is to be given up is settled, unknown, or another run's."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class OutOfBalance(PipelineError):
     """Counts or sums do not add up: the conservation law is broken."""
 
-    exit_code = 7
+    exit_code = ExitCode.OUT_OF_BALANCE
 
 
 class LedgerLocked(PipelineError):
     """Another run holds the lock of this environment."""
 
-    exit_code = 75
+    exit_code = ExitCode.LOCKED

@@ -15,9 +15,8 @@ import traceback
 from typing import Any, NoReturn
 
 from pipeline.domain.machine_faults import breakage
-from pipeline.errors import PipelineError
+from pipeline.errors import ExitCode, PipelineError
 
-USAGE, FATAL, OWN_FAULT, STOPPED_TWICE = 2, 4, 70, 130
 _SECRETS = re.compile(
     r"\b[sp]k_[A-Za-z0-9_-]+|(?i:bearer)\s+\S+|(?i:authorization)\S*\s*[:=]\s*\S+"
 )
@@ -27,7 +26,7 @@ _STREAMS = ("stdin", "stdout", "stderr")
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
-    code = FATAL
+    code: int = ExitCode.FATAL
     try:
         code = _started()
     finally:
@@ -45,7 +44,7 @@ def _started() -> int:
             "Error: stdout is closed, so the result cannot be shown. Nothing was done."
             " Redirect stdout, for example > /dev/null"
         )
-        return FATAL
+        return ExitCode.FATAL
     _keep_native_code_silent()
     # Arrow's curl creates this file as soon as it is loaded.
     os.environ.pop("SSLKEYLOGFILE", None)
@@ -113,13 +112,13 @@ def _guarded() -> int:
         return broken.exit_code
     except KeyboardInterrupt:
         _say("stopped at once; requests in flight are in doubt until their run is resumed")
-        return STOPPED_TWICE
+        return ExitCode.STOPPED_AT_ONCE
     except BaseException as fault:  # noqa: BLE001 - a panic of native code is no Exception
         if cause := breakage(fault):
             _say(f"Error: {cause}")
-            return FATAL
+            return ExitCode.FATAL
         _report_bug(fault)
-        return OWN_FAULT
+        return ExitCode.INTERNAL_ERROR
 
 
 def _exit_code(given: dict[str, Any]) -> int:
@@ -138,10 +137,10 @@ def _exit_code(given: dict[str, Any]) -> int:
     except click.UsageError as wrong:
         usage = f"{wrong.ctx.get_usage()}\n" if wrong.ctx else ""
         _say(f"{usage}Error: {wrong.format_message()}")  # click itself would print a key
-        return USAGE
+        return ExitCode.USAGE
     except click.ClickException as wrong:
         _say(f"Error: {wrong.format_message()}")
-        return FATAL
+        return ExitCode.FATAL
     except SystemExit as ended:  # click ends so after a completion or a broken pipe
         code = ended.code if isinstance(ended.code, int) else 0
         if given:

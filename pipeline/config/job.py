@@ -385,7 +385,7 @@ class ConfigFile:
 
 
 def load_config(path: Path) -> ConfigFile:
-    """Read a config; raise ConfigError with all of its faults, each as file:line:column."""
+    """Read a config; raise ConfigError with all of its faults, each as `file:line:column`."""
     content = _bytes_of(path)
     try:
         text = content.decode("utf-8-sig")

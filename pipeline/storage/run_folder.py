@@ -5,7 +5,7 @@ staged/     tables between stages, in parts of some 170,000 records to limit mem
             each number; and as a whole history-*, outcomes-*.parquet
 plan.json   the inputs and totals of the plan, written once; with records-* and plan-* it is all
             that `apply` needs. accepted.jsonl has a line for each accepted issue
-the rest    the result files, see `RESULT_FILES`
+the rest    the result files, see `domain.run_files`
 """
 
 import json
@@ -20,8 +20,8 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipeline.domain.fates import LISTS
 from pipeline.domain.machine_faults import is_of_the_machine
+from pipeline.domain.run_files import RUN_FILES
 from pipeline.domain.sql import COLUMNS, SOURCES, identifier, literal
 from pipeline.errors import PlanStale, ReferencesError
 from pipeline.storage import manifest
@@ -47,16 +47,7 @@ from pipeline.storage.run_damage import (
 
 PLAN_FILE = "plan.json"
 SUMMARY_FILE = "summary.json"
-RESULT_FILES = (
-    SUMMARY_FILE,
-    "rows.parquet",
-    *(f"{name}.csv" for name in LISTS),
-    "differences.csv",
-    "returned.csv",
-    "report.html",
-    ACCEPTED,
-    SIGNATURES,
-)
+RESULT_FILES = tuple(file.name for file in RUN_FILES if file.is_result)
 PAGES = (
     "report.html",
     "report.xlsx",
@@ -82,12 +73,7 @@ UNFINISHED = (
 )
 #: Results that a run replaces. `trace` reads rows.parquet meanwhile, and created.csv lists
 #: customers created so far.
-_OUTDATED = {*RESULT_FILES, *PAGES, "rejected.xlsx", MANIFEST} - {
-    "rows.parquet",
-    "created.csv",
-    ACCEPTED,
-    SIGNATURES,
-}
+_OUTDATED = tuple(file.name for file in RUN_FILES if file.is_replaced)
 PLAN_SCHEMA = 6  #: the version of plan.json and of the staged tables
 
 
