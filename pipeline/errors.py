@@ -10,6 +10,7 @@ PipelineError                what, where, and what to do; carries the exit code 
 ├── ResultNotShown      4    stdout takes no result
 ├── LedgerError         4    the ledger cannot be opened, read or written, or belongs to another environment
 ├── ReferencesError     4    the file of known customers cannot be read, or is being loaded by somebody else
+├── SandboxError        4    the state of the sandbox in this process cannot be opened
 ├── RunNotFound         4    no run of that name in the reports folder
 ├── RunDamaged         4    a file of this run's folder cannot be read (in `run_damage`)
 ├── PersonalDataFound  4    what was to be handed on names people; it was not made
@@ -149,6 +150,10 @@ class HomeIsNew(LedgerError):
 
 class ReferencesError(PipelineError):
     """The file of known customers cannot be read, or somebody else is loading it."""
+
+
+class SandboxError(PipelineError):
+    """The state of the sandbox in this process cannot be opened."""
 
 
 class RunNotFound(PipelineError):

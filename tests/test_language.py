@@ -32,7 +32,12 @@ WRITTEN = {
     "pipeline/workflows/reconcile/result.py",  # a sentence of summary.json
 }
 #: A parameter of a public function.
-NAMES = {"pipeline/workflows/apply.py", "pipeline/cli/commands/importing.py", "pipeline/errors.py"}
+NAMES = {
+    "pipeline/workflows/apply.py",
+    "pipeline/workflows/public/imports.py",
+    "pipeline/cli/commands/importing.py",
+    "pipeline/errors.py",
+}
 
 
 def name_of(path: Path) -> str:
@@ -119,7 +124,7 @@ def parts_of(text: str) -> list[str]:
 
 def prose(docstring: str) -> list[str]:
     """The paragraphs of a docstring; each line of a table or a list is one by itself."""
-    is_apart = re.compile(r"\S {2,}\S|^ *([-|├│└*]|[a-z_.]+ *:)")
+    is_apart = re.compile(r"\S {2,}\S|^ *([-|├│└*]|[A-Za-z_.]+ *:)")
     lines = docstring.splitlines()
     marked = [f"\n{line}\n" if is_apart.search(line) else line for line in lines]
     return re.split(r"\n\s*\n", "\n".join(marked))

@@ -1,7 +1,5 @@
 """The shared options, and what is built from them: settings, destination, stop signal."""
 
-import getpass
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -234,7 +232,7 @@ def settings(
 
     Also removes the unfinished files that killed commands left in the home and the reports folder.
     """
-    from pipeline.config import Settings
+    from pipeline.config import Settings, person_from
 
     known = {
         name: value
@@ -244,7 +242,7 @@ def settings(
     if form := {name: given[name] for name in _FORM if given.get(name) is not None}:
         known["source"] = {**(config.job.source.model_dump() if config else {}), **form}
     known = {name: value for name, value in known.items() if value != ()}
-    planner = known.pop("planner", None) or os.environ.get("PIPELINE_PLANNER") or _user()
+    planner = known.pop("planner", None) or person_from()
     name = given.get("environment")
     try:
         found = Settings.of(
@@ -270,13 +268,6 @@ def places_of(given: dict[str, Any]) -> "Settings":
     return settings(
         {name: given.get(name) for name in ("home", "reports", "planner")}, config(given)
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"
 
 
 def destination_given(given: dict[str, Any], config: "ConfigFile | None") -> str | None:
@@ -310,27 +301,17 @@ def naming(place: str, given: dict[str, Any], config: "ConfigFile | None") -> "N
 
 
 def planned_config(folder: "RunFolder") -> "ConfigFile | None":
-    """The config that a plan was made with. The plan holds a copy, so its file may have changed."""
-    from pipeline.config import ConfigFile, Job
+    """The config that a plan was made with."""
+    from pipeline.workflows.destination import planned_config
 
-    known = folder.read_plan()["config"]
-    return (
-        ConfigFile(known["path"], known["sha256"], Job.model_validate(known["job"]))
-        if known
-        else None
-    )
+    return planned_config(folder)
 
 
 def planned_naming(folder: "RunFolder", given: dict[str, Any]) -> "Naming":
     """The names of environment and merchant from the options, else from the plan."""
-    from pipeline.config import Naming
+    from pipeline.workflows.destination import planned_naming
 
-    known = folder.read_plan_of_any_version()["environment"]
-    return Naming(
-        environment=given["environment"] or known["name"],
-        merchant=given["merchant"] or known["merchant"],
-        live=given["live"],
-    )
+    return planned_naming(folder, given["environment"], given["merchant"], live=given["live"])
 
 
 def warned_of_damaged(reports: Path) -> "list[dict[str, str]]":
@@ -367,27 +348,10 @@ def non_empty_name(
 @contextmanager
 def target(place: str, naming: "Naming", home: Path) -> "Iterator[Target]":
     """A destination with its key: the sandbox inside this process, or billing."""
-    from pipeline.config import read_api_key, sandbox_target, target_from
+    from pipeline.workflows.destination import opened_target
 
-    if place == "sandbox":
-        with sandbox_in_process(home) as sandbox:
-            yield sandbox_target(sandbox.base_url, sandbox.api_key, sandbox.account_key)
-        return
-    yield target_from(place, read_api_key(os.environ), naming)
-
-
-@contextmanager
-def sandbox_in_process(home: Path | None) -> Iterator[Any]:
-    """A sandbox in a thread, for this process only; it keeps its state in `home`."""
-    from pipeline.sandbox import SandboxServer, StateError
-    from pipeline.storage.files import private_folder
-
-    state = private_folder(home / "sandbox") / "billing.sqlite" if home else None
-    try:
-        with SandboxServer(state=state, for_one_process=True) as sandbox:
-            yield sandbox
-    except StateError as wrong:
-        raise click.ClickException(str(wrong)) from None
+    with opened_target(place, naming, home) as found:
+        yield found
 
 
 @contextmanager

@@ -11,10 +11,12 @@
 `redacted.py`, `pii_scan.py`             lists with masked personal data; a search for leaks of it
 `period.py`                              a span of time, each record counted once
 `headline.py`, `report_status.py`        the first lines of a report and its status
+`card.py`                                a result as a short text, for consoles and notebooks
 `context.py`                             what a report shows in addition to the summary
 `html/`, `workbook.py`                   the HTML pages; the same content as sheets
 """
 
+from pipeline.reporting.card import Block, Card, counts_block, sums_block
 from pipeline.reporting.context import ReportContext
 from pipeline.reporting.current_fates import (
     ORIGINS,
@@ -63,6 +65,8 @@ __all__ = [
     "RECORDS",
     "RETURNS",
     "ROWS",
+    "Block",
+    "Card",
     "Current",
     "EarlierRuns",
     "End",
@@ -77,6 +81,7 @@ __all__ = [
     "became",
     "came_back",
     "count_differing",
+    "counts_block",
     "days_between",
     "differences",
     "differences_shown",
@@ -102,6 +107,7 @@ __all__ = [
     "since_then",
     "stopped_by",
     "summarize",
+    "sums_block",
     "verdict_on_period",
     "with_differing",
     "with_examples",

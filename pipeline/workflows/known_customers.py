@@ -27,7 +27,7 @@ _SHOWN = 20  #: rows that are listed; the rest is counted
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedReferences:
+class LoadedCustomers:
     """The result of a load."""
 
     references: References
@@ -52,9 +52,9 @@ class LoadedReferences:
         }
 
 
-def load_references(
+def load_known_customers(
     paths: list[Path], settings: Settings, environment: Environment, *, watch: Watch = NOBODY
-) -> LoadedReferences:
+) -> LoadedCustomers:
     """Replace the known customers of an environment with those in these files."""
     source = settings.references.source or settings.source
     mapping = settings.references.mapping or settings.mapping
@@ -79,7 +79,7 @@ def load_references(
         now=CLOCK.now(),
         spare=settings.reports,
     )
-    return LoadedReferences(
+    return LoadedCustomers(
         references, found.read, found.set_aside, found.examples, found.incomplete
     )
 

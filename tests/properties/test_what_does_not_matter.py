@@ -16,7 +16,7 @@ from pipeline.config import Settings
 from pipeline.domain.customer import Environment
 from pipeline.domain.fates import LISTS
 from pipeline.workflows import write_results
-from pipeline.workflows.known_customers import load_references
+from pipeline.workflows.known_customers import load_known_customers
 from pipeline.workflows.plan import plan_import
 from tests.benches.planning.customers import write_customers, write_known
 from tests.conftest import environment_of_ours
@@ -38,7 +38,7 @@ def place(tmp_path_factory) -> Path:
         first = number * (ROWS - 50)  # each shares some with the one before
         (folder / name).write_bytes(b"".join([header, *lines[first : first + ROWS]]))
     write_known(folder / "known.parquet", 400)
-    load_references([folder / "known.parquet"], Settings(home=folder / "home"), ENVIRONMENT)
+    load_known_customers([folder / "known.parquet"], Settings(home=folder / "home"), ENVIRONMENT)
     return folder
 
 

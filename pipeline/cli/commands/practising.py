@@ -21,6 +21,7 @@ def demo(**given: Any) -> int:
     """
     import secrets
 
+    from pipeline import open_sandbox
     from pipeline.cli.progress import watching
     from pipeline.config import DEMO_HOMES, sandbox_target
     from pipeline.storage.files import private_folder
@@ -32,7 +33,7 @@ def demo(**given: Any) -> int:
     home = private_folder(private_folder(reports / DEMO_HOMES) / secrets.token_hex(4))
     with (
         options.stoppable() as stopping,
-        options.sandbox_in_process(home) as sandbox,
+        open_sandbox(home) as sandbox,
         watching(quiet=False) as watch,
     ):
         settings = options.settings({**given, "home": home}, destination="sandbox")

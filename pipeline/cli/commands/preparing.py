@@ -91,14 +91,14 @@ def load(**given: Any) -> int:
     """Replace the known customers with FILE."""
     from pipeline.cli.progress import watching
     from pipeline.config import environment_from
-    from pipeline.workflows.known_customers import load_references
+    from pipeline.workflows.known_customers import load_known_customers
 
     config = options.config(given)
     place = options.required_destination(given, config)
     settings = options.settings(given, config, destination=place)
     environment = environment_from(place, options.naming(place, given, config))
     with watching(quiet=given["as_json"]) as watch:
-        loaded = load_references(list(given["files"]), settings, environment, watch=watch)
+        loaded = load_known_customers(list(given["files"]), settings, environment, watch=watch)
     if given["as_json"]:
         show_json(loaded.content(environment.name))
     else:
