@@ -32,6 +32,7 @@ autodoc_typehints_format = "short"
 # Types of other packages, and of ours that are not public, have no page here.
 nitpick_ignore_regex = [(r"py:.*", r".*")]
 smartquotes = False  # they would make a dash of the two hyphens of an option
+napoleon_use_rtype = False
 toc_object_entries_show_parents = "hide"
 default_role = "code"  # our docstrings mark code with single backticks
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from docutils.nodes import Text
 from generated import GENERATORS
 from sphinx.addnodes import pending_xref
 
@@ -15,6 +16,7 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("source-read", _fill)
     app.connect("env-get-outdated", _generated_pages)
     app.connect("doctree-read", _unlink_other_documents)
+    app.connect("doctree-read", _set_dashes)
     for part in ("description", "usage", "options", "arguments", "epilog"):
         app.connect(f"sphinx-click-process-{part}", _escape_help)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -40,6 +42,12 @@ def _unlink_other_documents(app: Any, doctree: Any) -> None:
             target = Path(app.srcdir, f"{link['reftarget']}.md").resolve()
             if target.is_file() and not target.is_relative_to(app.srcdir):
                 link.replace_self(link.children)
+
+
+def _set_dashes(_app: Any, doctree: Any) -> None:
+    """Set the hyphens between a parameter and its description as a dash."""
+    for text in list(doctree.findall(lambda node: isinstance(node, Text) and node == " -- ")):
+        text.parent.replace(text, Text(" \N{EN DASH} "))
 
 
 def _escape_help(_app: Any, _context: Any, lines: list[str]) -> None:

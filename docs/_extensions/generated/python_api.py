@@ -11,6 +11,8 @@ from pydantic import BaseModel
 import pipeline
 from generated.markdown import section
 
+_WITHOUT_CONSTRUCTOR = ":exclude-members: __init__, __new__"  #: its parameters are the fields
+
 
 def python_api() -> str:
     """A directive of autodoc for each public name: functions, then classes, then other values."""
@@ -48,7 +50,7 @@ def _is_class(value: object) -> bool:
 def _class(name: str) -> str:
     found = getattr(pipeline, name)
     if not issubclass(found, BaseModel):
-        return _directive("class", name, ":members:", ":undoc-members:")
+        return _directive("class", name, ":members:", ":undoc-members:", _WITHOUT_CONSTRUCTOR)
     methods = [
         member
         for member, value in vars(found).items()
@@ -57,7 +59,7 @@ def _class(name: str) -> str:
         and inspect.getdoc(value)
     ]
     members = [f":members: {', '.join(methods)}"] if methods else []
-    options = (*members, ":exclude-members: __init__, __new__")
+    options = (*members, _WITHOUT_CONSTRUCTOR)
     return "\n".join([_directive("class", name, *options), *_fields(found)])
 
 
