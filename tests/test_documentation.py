@@ -78,7 +78,7 @@ def test_the_first_code_block_is_two_lines_that_set_up_everything():
     demo, tests = first[1].splitlines()
 
     assert demo.endswith("pipeline demo")
-    assert tests.endswith("pytest")
+    assert tests.endswith("pytest -n auto")
     assert all("--require-hashes" in line for line in (demo, tests))
 
 

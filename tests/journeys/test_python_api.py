@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import typing
+import zipfile
 from pathlib import Path
 
 import click
@@ -329,6 +330,14 @@ def test_type_checkers_see_what_is_exported():
 
     assert seen - {"SandboxServer"} == {*pipeline.__all__} - {"__version__", "open_sandbox"}
     assert (Path(pipeline.__file__).parent / "py.typed").is_file()
+
+
+def test_the_wheel_says_that_the_package_is_typed(tmp_path):
+    from hatchling.builders.wheel import WheelBuilder
+
+    wheel = next(WheelBuilder(str(REPOSITORY)).build(directory=str(tmp_path)))
+
+    assert "pipeline/py.typed" in zipfile.ZipFile(wheel).namelist()
 
 
 def test_importing_the_package_and_its_errors_loads_no_library():
