@@ -27,6 +27,7 @@ from pipeline.cli import run
 from pipeline.sandbox import SandboxServer
 from pipeline.sources import Declared
 from pipeline.workflows import write_results
+from tests import kill_points
 from tests.small_billing import SmallBilling, small_billing
 
 KEY = "sk_test_fixture0000000000000000"
@@ -107,7 +108,7 @@ class Command:
         self, *arguments: str | Path, environment: dict[str, str] | None = None
     ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *_told(arguments)],
+            [sys.executable, "-m", kill_points.program(environment or {}), *_told(arguments)],
             cwd=self.folder,
             env=environment_of_ours(environment),
             stdin=subprocess.DEVNULL,
@@ -140,10 +141,8 @@ class Inside(Command):
     def __call__(
         self, *arguments: str | Path, environment: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        if "PIPELINE_REHEARSAL" in (environment or {}):
-            return Command.__call__(
-                self, *arguments, environment=environment
-            )  # it may be told to kill its process
+        if kill_points.VARIABLE in (environment or {}):
+            return Command.__call__(self, *arguments, environment=environment)
         out, err, before = io.StringIO(), io.StringIO(), os.umask(0o077)
         told = ["pipeline", *_told(arguments)]
         try:

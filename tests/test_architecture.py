@@ -50,7 +50,10 @@ WORLD = {
     "threading", "concurrent", "multiprocessing", "asyncio", "shutil",
 }  # fmt: skip
 #: Modules of `submission` that decide, and do nothing.
-PURE_MODULES = {"submission/protocol.py", "submission/circuit_breaker.py"}
+PURE_MODULES = {
+    f"submission/{name}.py"
+    for name in ("protocol", "steps", "retries", "stops", "circuit_breaker", "turned_away")
+}
 
 
 def test_every_entry_of_the_package_is_in_the_table():

@@ -32,12 +32,7 @@ WRITTEN = {
     "pipeline/workflows/reconcile/result.py",  # a sentence of summary.json
 }
 #: A parameter of a public function.
-NAMES = {
-    "pipeline/workflows/apply.py",
-    "pipeline/workflows/public/imports.py",
-    "pipeline/cli/commands/importing.py",
-    "pipeline/errors.py",
-}
+NAMES = {"pipeline/errors.py"}
 
 
 def name_of(path: Path) -> str:

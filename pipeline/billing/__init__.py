@@ -7,7 +7,7 @@ imported here: it needs httpx, whose import takes a tenth of the startup time of
 
 from pipeline.billing.address import Address, parse_address
 from pipeline.billing.api_key import ApiKey
-from pipeline.billing.client import Billing, Call, Create, LookUp, preflight
+from pipeline.billing.client import Billing, Call, Create, Lookup, preflight
 from pipeline.billing.rate_limit import Pace
 from pipeline.billing.responses import ErrorForm, as_billing_holds_it
 
@@ -18,7 +18,7 @@ __all__ = [
     "Call",
     "Create",
     "ErrorForm",
-    "LookUp",
+    "Lookup",
     "Pace",
     "as_billing_holds_it",
     "parse_address",

@@ -17,7 +17,7 @@ from pyreqwest.response import SyncResponse, SyncResponseBodyReader
 from pipeline.billing.address import Address
 from pipeline.billing.api_key import ApiKey
 from pipeline.billing.echoes import KeyEchoes
-from pipeline.billing.responses import ErrorForm, Response, read_create, read_look_up
+from pipeline.billing.responses import ErrorForm, Response, read_create, read_lookup
 from pipeline.billing.trust import certificates, ignore_environment
 from pipeline.domain.responses import AnotherCustomer, CertificateRefused, NoAnswer, Outcome
 
@@ -48,20 +48,20 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
-class LookUp:
+class Lookup:
     """Ask billing what it holds under a reference; `payload` is what we would have sent, to compare with."""
 
     external_reference: str
     payload: bytes
 
 
-Call = Create | LookUp
+Call = Create | Lookup
 
 
-def preflight() -> LookUp:
+def preflight() -> Lookup:
     """A lookup of a customer that never exists, so that no cache remembers one of ours as absent."""
     reference = f"pipeline-preflight-{uuid4().hex}"
-    return LookUp(reference, json.dumps({"external_reference": reference}).encode())
+    return Lookup(reference, json.dumps({"external_reference": reference}).encode())
 
 
 class Billing:
@@ -121,9 +121,9 @@ class Billing:
                     self._exchange("POST", "/billing/customers", call.payload, call.key),
                     read_create,
                 )
-            case LookUp():
+            case Lookup():
                 path = f"/billing/customers/{_as_path(call.external_reference)}"
-                answer, read = self._exchange("GET", path), read_look_up
+                answer, read = self._exchange("GET", path), read_lookup
         outcome = (
             read(answer, call.payload, self._errors) if isinstance(answer, Response) else answer
         )

@@ -1,6 +1,6 @@
 """What an answer means: status, headers and body -> an `Outcome`. Pure and strict.
 
-Only an answer of billing itself settles anything: a problem document that repeats the HTTP status, or a success that names our
+Only an answer of billing itself is final: a problem document that repeats the HTTP status, or a success that names our
 external reference. A gateway or a proxy in front of billing may answer with any status; that says nothing about the customer.
 A replay is recognized before its status is read: a replayed 401 says nothing about the present key.
 """
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from pipeline.domain.responses import (
     Accepted,
@@ -65,7 +65,7 @@ class Response:
         values = self.headers.get("idempotent-replayed", "false").lower().split(",")
         return any(value.strip() != "false" for value in values)
 
-    def problem(self, form: ErrorForm) -> dict[str, Any] | None:
+    def problem(self, form: ErrorForm) -> Mapping[str, object] | None:
         """The body of an error that billing itself wrote; None if a gateway may have written it."""
         is_problem = self.is_of("application/problem+json")
         if not is_problem and not (form is ErrorForm.JSON and self.is_of("application/json")):
@@ -119,9 +119,7 @@ def read_create(response: Response, payload: bytes, form: ErrorForm = ErrorForm.
             return _about_the_service(response, replayed=replayed)
 
 
-def read_look_up(
-    response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM
-) -> Outcome:
+def read_lookup(response: Response, payload: bytes, form: ErrorForm = ErrorForm.PROBLEM) -> Outcome:
     """The answer to a lookup; found only if it echoes our reference byte for byte, for the path takes ids too."""
     match response.status:
         case 200:
@@ -143,7 +141,7 @@ def read_look_up(
             )
 
 
-def as_billing_holds_it(payload: str, answer: Found) -> dict[str, Any]:
+def as_billing_holds_it(payload: str, answer: Found) -> dict[str, object]:
     """The customer that a lookup found: our payload, with billing's value in each field that differs."""
     theirs = {
         one.field: None if one.theirs is None else json.loads(one.theirs)
@@ -175,7 +173,7 @@ def _about_the_service(response: Response, *, replayed: bool) -> Outcome:
             return Unexpected(status)
 
 
-def _kind_of(problem: Mapping[str, Any] | None) -> str:
+def _kind_of(problem: Mapping[str, object] | None) -> str:
     """The last part of a problem's type, empty where it has none."""
     kind = (problem or {}).get("type")
     return kind.rpartition("#")[2] if isinstance(kind, str) and "#" in kind else ""
@@ -185,7 +183,7 @@ def _conflict_kind(problem: str) -> str:
     return {"request-in-progress": "running", "reference-taken": "taken"}.get(problem, "unknown")
 
 
-def _about_the_row(problem: Mapping[str, Any], status: int, *, replayed: bool) -> Outcome:
+def _about_the_row(problem: Mapping[str, object], status: int, *, replayed: bool) -> Outcome:
     kind = _kind_of(problem)
     if kind == "idempotency-key-reused":
         return KeyReused(status)
@@ -222,7 +220,7 @@ def _accepted(response: Response, payload: bytes) -> Accepted | AnotherCustomer 
 _SAME_WITH: dict[str, Callable[[str], str]] = {"email": str.lower}
 
 
-def _differences(sent: dict[str, Any], echo: dict[str, Any]) -> list[Difference]:
+def _differences(sent: Mapping[str, object], echo: Mapping[str, object]) -> list[Difference]:
     """Fields in which the echo is not what was sent; an absent field and null are the same, 1 and true are not."""
     return [
         Difference(field, _as_json(ours), _as_json(theirs))
@@ -247,7 +245,7 @@ def _is_equivalent(field: str, ours: object, theirs: object) -> bool:
     )
 
 
-def _as_json(value: Any) -> str | None:
+def _as_json(value: object) -> str | None:
     """A value as JSON text; a number with decimals differs from the integer and from the text that look like it."""
     if value is None or value == {}:
         return None
@@ -256,7 +254,7 @@ def _as_json(value: Any) -> str | None:
     )
 
 
-def _strict_json(body: bytes) -> Any:
+def _strict_json(body: bytes) -> object:
     """JSON without what parsers disagree about: duplicate names, NaN and infinities."""
     try:
         found = json.loads(
@@ -272,7 +270,7 @@ def _strict_json(body: bytes) -> Any:
     return found
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("an object has the same name twice")
@@ -290,7 +288,7 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
-def _detail(problem: Mapping[str, Any] | None, status: int) -> str:
+def _detail(problem: Mapping[str, object] | None, status: int) -> str:
     """Billing's text about a refusal, short enough for a list. It may quote the row, so it appears nowhere else."""
     texts = [(problem or {}).get("title"), (problem or {}).get("detail")]
     return (

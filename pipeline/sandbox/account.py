@@ -10,7 +10,7 @@ from email.utils import formatdate
 
 from . import contract, problems, strict_json
 from .clock import Clock
-from .faults import Dice, Faults, LookUpMishap, Mishap
+from .faults import Dice, Faults, LookupMishap, Mishap
 from .problems import Problem
 from .store import Customer, Store, StoredAnswer, random_text
 
@@ -99,9 +99,9 @@ class Account:
         """Return the mishaps of the next create."""
         return self.dice.throw(self.faults)
 
-    def throw_dice_for_look_up(self) -> frozenset[LookUpMishap]:
+    def throw_dice_for_look_up(self) -> frozenset[LookupMishap]:
         """Return the mishaps of the next lookup."""
-        return self.dice.throw_for_look_up(self.faults)
+        return self.dice.throw_for_lookup(self.faults)
 
     def retry_after(self) -> str:
         """The Retry-After header of a 429; empty if there is none."""

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import contract, problems, strict_json
 from .account import Account, Answer, Write
-from .faults import LookUpMishap, Mishap
+from .faults import LookupMishap, Mishap
 from .problems import Problem
 
 BODY_LIMIT = 1024 * 1024
@@ -33,9 +33,9 @@ def api(account: Account) -> ASGIApp:
         if request.method == "PATCH":
             return await _answered(account, request, customer)
         mishaps = account.throw_dice_for_look_up()
-        if LookUpMishap.LOST in mishaps:
+        if LookupMishap.LOST in mishaps:
             return hang_up
-        if LookUpMishap.STALE in mishaps:
+        if LookupMishap.STALE in mishaps:
             return refuse(account, request, problems.NOT_FOUND)
         return as_response(account.retrieve(customer, _path(request)))
 

@@ -3,9 +3,11 @@
 import difflib
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from math import isfinite
+from types import MappingProxyType
+from typing import Any, Self
 
 
 class Mishap(StrEnum):
@@ -26,45 +28,40 @@ class Mishap(StrEnum):
     SLOW_BODY = "slow_body"  #: everything done and stored, and the answer drips
 
 
-class LookUpMishap(StrEnum):
+class LookupMishap(StrEnum):
     """What can happen to a lookup by chance; lookups have their own dice, so that they do not change the mishaps of creates."""
 
     STALE = "stale_look_up"  #: 404 for a customer that is there
     LOST = "lost_look_up"  #: the connection is closed
 
 
+#: Without a setting, nothing happens by chance.
+_NEVER: Mapping[str, float] = MappingProxyType(dict.fromkeys((*Mishap, *LookupMishap), 0.0))
+
+
 @dataclass(frozen=True)
 class Faults:
-    """How the sandbox misbehaves: probabilities for each create, then for each lookup, then settings."""
+    """How the sandbox misbehaves."""
 
-    lost_request: float = 0.0
-    rate_limited: float = 0.0
-    error_before: float = 0.0
-    error_stored: float = 0.0
-    lost_reply: float = 0.0
-    error_after: float = 0.0
-    no_payment_rules: float = 0.0
-    redirect: float = 0.0
-    error_stored_after: float = 0.0
-    garbled: float = 0.0
-    lying: float = 0.0
-    cut_body: float = 0.0
-    slow_body: float = 0.0
-    stale_look_up: float = 0.0
-    lost_look_up: float = 0.0
+    #: The probability of each mishap, for each create or lookup.
+    chances: Mapping[str, float] = field(default_factory=lambda: _NEVER)
     latency: float = 0.0  #: seconds between marking a key as running and the effect
-    retry_after: str = (
-        "1"  #: the Retry-After header of a 429, none if empty; "date:7" is the date in 7 seconds
-    )
-    revoked_after: int | None = (
-        None  #: creates under these settings, after which the key is refused
-    )
+    #: The Retry-After header of a 429, none if empty; "date:7" is the date in 7 seconds.
+    retry_after: str = "1"
+    #: Creates under these settings, after which the key is refused.
+    revoked_after: int | None = None
     opaque_types: bool = False  #: every problem has the type about:blank
     uniqueness_off: bool = False  #: an external_reference may be taken twice
 
+    @classmethod
+    def of(cls, **settings: Any) -> Self:
+        """Faults from flat settings, by name: `Faults.of(lost_reply=0.1, latency=2)`."""
+        chances = {name: settings.pop(name, chance) for name, chance in _NEVER.items()}
+        return cls(chances, **settings)
+
 
 NO_FAULTS = Faults()
-NAMES = tuple(field.name for field in fields(Faults))
+NAMES = (*map(str, _NEVER), *(one.name for one in fields(Faults) if one.name != "chances"))
 _FLAGS = {"true": True, "on": True, "1": True, "": True, "false": False, "off": False, "0": False}
 
 
@@ -74,12 +71,12 @@ class Dice:
     def __init__(self, seed: int | None = None) -> None:
         """Start the sequence of `seed`; without a seed, a random one."""
         self._random = random.Random(seed)
-        self._for_look_ups = random.Random(None if seed is None else seed + 1)
+        self._for_lookups = random.Random(None if seed is None else seed + 1)
 
-    def throw_for_look_up(self, faults: Faults) -> frozenset[LookUpMishap]:
+    def throw_for_lookup(self, faults: Faults) -> frozenset[LookupMishap]:
         """Return the mishaps of one lookup."""
         return frozenset(
-            one for one in LookUpMishap if self._for_look_ups.random() < getattr(faults, one)
+            one for one in LookupMishap if self._for_lookups.random() < faults.chances[one]
         )
 
     def throw(self, faults: Faults) -> frozenset[Mishap]:
@@ -88,7 +85,7 @@ class Dice:
         One number is drawn for each mishap whatever its probability, so that changing a setting moves no other.
         """
         return frozenset(
-            mishap for mishap in Mishap if self._random.random() < getattr(faults, mishap)
+            mishap for mishap in Mishap if self._random.random() < faults.chances[mishap]
         )
 
 
@@ -106,7 +103,7 @@ def faults_from(settings: Mapping[str, object]) -> Faults:
     wrong = [*_unknown_names(settings), *_wrong_values(settings)]
     if wrong:
         raise ValueError("; ".join(wrong))
-    return Faults(**settings)  # type: ignore[arg-type]  # every value was checked above
+    return Faults.of(**settings)  # every value was checked above
 
 
 def _from_text(name: str, text: str) -> object:

@@ -14,10 +14,11 @@ import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from pipeline.errors import OutputRefused
 
+Kind = Literal["folder", "regular file"]
 UNFINISHED = ".part"
 _PROBE_BYTES = 1 << 16
 
@@ -224,6 +225,15 @@ def refuse_symlink(path: Path) -> None:
         raise OutputRefused(
             f"{path} is a symbolic link; nothing is written through links: remove it or choose another place"
         )
+
+
+def kind_fault(path: Path, *, wanted: Kind = "regular file") -> str | None:
+    """`is not a regular file`, or `folder`; None if it is one or if nothing is there.
+
+    A program or a library would wait forever for a pipe or a device.
+    """
+    is_wanted = path.is_dir() if wanted == "folder" else path.is_file()
+    return None if is_wanted or not os.path.lexists(path) else f"is not a {wanted}"
 
 
 def sha256_of(path: Path) -> str:

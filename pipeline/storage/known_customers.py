@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
+from pydantic import JsonValue
 
 from pipeline.domain.sql import literal
 from pipeline.errors import ReferencesError
@@ -36,6 +36,7 @@ from pipeline.storage.files import (
     temporary_folder,
 )
 
+JsonObject = dict[str, JsonValue]
 FILE_NAME = "references.duckdb"
 COLUMNS = {
     "row_id": "VARCHAR",
@@ -69,7 +70,7 @@ class References:
     rows: int
     loaded_at: str
     fields: tuple[str, ...]  #: the fields of the loaded files; only these are compared
-    inputs: list[dict[str, Any]]
+    inputs: list[JsonObject]
 
 
 def load(
@@ -77,7 +78,7 @@ def load(
     batches: Iterable[pl.DataFrame],
     *,
     fields: Sequence[str],
-    inputs: Callable[[], list[dict[str, Any]]],
+    inputs: Callable[[], list[JsonObject]],
     now: datetime,
     spare: Path | None = None,
 ) -> References:
@@ -162,7 +163,7 @@ def _described(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     fields: Sequence[str],
-    inputs: list[dict[str, Any]],
+    inputs: list[JsonObject],
     now: datetime,
 ) -> References:
     stated = tuple(column for column in _CONTENT if column in fields)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.domain.fates import Fate
 from pipeline.domain.machine_faults import is_of_the_machine
 from pipeline.errors import PipelineError
-from pipeline.storage.files import open_regular, read_regular
+from pipeline.storage.files import kind_fault, open_regular, read_regular
 
 #: Exceptions of libraries for a damaged table. A panic of polars is not an `Exception`.
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
@@ -118,8 +118,10 @@ def refuse_other_kinds(folder: Path) -> None:
                 if entry.is_file(follow_symlinks=False) or entry.name.endswith(_ONLY_WRITTEN):
                     continue
                 path = Path(entry)  # a link may lead to a device or be broken
-                if path.exists() and not path.is_file() and not path.is_dir():
-                    raise RunDamaged(folder, f"{path.relative_to(folder)} is not a regular file")
+                if path.is_dir() or not path.exists():
+                    continue
+                if (fault := kind_fault(path)) is not None:
+                    raise RunDamaged(folder, f"{path.relative_to(folder)} {fault}")
 
 
 def refuse_unreadable_table(

@@ -9,29 +9,22 @@ the rest    the result files, see `domain.run_files`
 """
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipeline.domain.machine_faults import is_of_the_machine
 from pipeline.domain.run_files import RUN_FILES
-from pipeline.domain.sql import COLUMNS, SOURCES, identifier, literal
-from pipeline.errors import PlanStale, ReferencesError
+from pipeline.errors import PlanStale
 from pipeline.storage import manifest
 from pipeline.storage.files import (
-    plain_path,
     private_folder,
     remove_unfinished,
     renamed_when_whole,
     sha256_of_each,
-    temporary_folder,
     write_bytes,
 )
 from pipeline.storage.manifest import ACCEPTED, MANIFEST, SIGNATURES
@@ -52,20 +45,6 @@ PAGES = (
     "report.html",
     "report.xlsx",
 )  #: made from the other files, and again after a sign-off or a reconciliation
-_KNOWN = (
-    "CREATE VIEW known AS SELECT rowid AS place, * FROM kept.known",
-    "CREATE VIEW known_fields AS SELECT unnest(fields) AS field FROM kept.meta",
-)
-_STORED_HASHES = "CREATE VIEW stored_hashes AS FROM kept.hashes"
-_NOTHING_KNOWN = (
-    (
-        "CREATE VIEW known AS SELECT NULL::BIGINT AS place, NULL::VARCHAR AS row_id, NULL::VARCHAR AS external_reference,"
-        " NULL::VARCHAR AS billing_id, NULL::VARCHAR AS email, NULL::VARCHAR AS phone, NULL::VARCHAR AS name,"
-        " NULL::VARCHAR AS currency, NULL::BIGINT AS balance, NULL::VARCHAR AS identity WHERE false"
-    ),
-    "CREATE VIEW known_fields AS SELECT NULL::VARCHAR AS field WHERE false",
-)
-_GIVEN = "given."  #: prefix of columns with the cells of the files
 _ROW_GROUP = 1 << 16  #: rows; staged tables are always read completely, so they need no statistics
 DIFFERING = "differing.parquet"  #: staged: the fields in which held rows differ
 UNFINISHED = (
@@ -98,7 +77,6 @@ class RunFolder:
         self.path = path
         self.run_id = path.name
         self.staged = path / "staged"
-        self._inside: Path | None = None  #: the folder's path inside an open workbench
 
     @classmethod
     def create(cls, reports: Path, run_id: str) -> "RunFolder":
@@ -119,18 +97,6 @@ class RunFolder:
     def parts(self, name: str) -> list[Path]:
         """The parts of a staged table, in the order of the input."""
         return sorted(self.staged.glob(f"{name}-*.parquet"))
-
-    def planned_parts(self) -> Iterator[tuple[Path, Path]]:
-        """The parts of the records and of their plan."""
-        return zip(self.parts("records"), self.parts("plan"), strict=True)
-
-    def parts_to_plan(self) -> Iterator[tuple[str, Path]]:
-        """For each part of the records: its relation, and the path for its plan."""
-        for records in self.parts("records"):
-            yield (
-                self.source(records),
-                self._seen("staged") / records.name.replace("records", "plan"),
-            )
 
     @contextmanager
     def written_in_parts(self, name: str) -> Iterator[Callable[[pl.DataFrame], None]]:
@@ -154,17 +120,6 @@ class RunFolder:
                 writers[0].write_table(table)
 
             yield write
-
-    def source(self, path: Path) -> str:
-        """A staged file as an SQL relation in the open workbench."""
-        return self._sources(path.name)
-
-    def _sources(self, pattern: str) -> str:
-        return f"read_parquet({literal(str(self._seen('staged') / pattern))})"
-
-    def _seen(self, name: str) -> Path:
-        assert self._inside is not None  # noqa: S101 - SQL names files only while a workbench is open
-        return self._inside / name
 
     def stage_blocks(self, name: str, blocks: Iterable[pl.DataFrame]) -> None:
         """Write a table block by block, which saves memory; replace an older one."""
@@ -216,82 +171,6 @@ class RunFolder:
         if content["run_id"] != self.run_id:
             raise RunDamaged(self.path, f"{name} is that of run {content['run_id']}")
         return content
-
-    @contextmanager
-    def workbench(
-        self, memory_limit: str = "600MB", references: Path | None = None
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An in-memory DuckDB that sees only this run's folder, with the views that stages read.
-
-        No external access, no extensions, locked configuration: the text of a cell can reach no
-        other file. The known customers of `references` are the read-only view `known`.
-        `known_fields` has their fields, and `stored_hashes` their stored hashes, if any.
-        """
-        try:
-            with (
-                temporary_folder(self.path, "spill") as spill,
-                self._opened() as inside,
-                _bounded(inside / spill.name, memory_limit) as connection,
-            ):
-                if references is not None:
-                    _attach(connection, references, inside / spill.name / "references.duckdb")
-                connection.execute(f"SET allowed_directories = [{literal(f'{inside}/')}]")
-                connection.execute("SET enable_external_access = false")
-                connection.execute("SET lock_configuration = true")
-                self._show_all(connection, has_references=references is not None)
-                yield connection
-        except duckdb.Error as error:
-            if references is not None and _is_damage(error):
-                raise _damaged(references) from None
-            raise
-
-    @contextmanager
-    def _opened(self) -> Iterator[Path]:
-        """The folder under a path without special characters, while a workbench is open."""
-        before = self._inside
-        with plain_path(self.path) as inside:
-            self._inside = inside
-            try:
-                yield inside
-            finally:
-                self._inside = before
-
-    def _show_all(self, connection: duckdb.DuckDBPyConnection, *, has_references: bool) -> None:
-        for statement in _KNOWN if has_references else _NOTHING_KNOWN:
-            connection.execute(statement)
-        if has_references and _has_hashes(connection):
-            connection.execute(_STORED_HASHES)
-        if self.parts("records"):
-            self._show_records(connection)
-        for name in ("history", "plan", "outcomes"):
-            self.show(connection, name)
-
-    def show(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Make the view of a staged table in a workbench, if it has any parts."""
-        if self.parts(name):
-            connection.execute(
-                f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {self._sources(f'{name}-*.parquet')}"
-            )
-
-    def _show_records(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make `cells` (all staged columns, see `sql`) and the view `records` (without cells)."""
-        source = self._sources("records-*.parquet")
-        written = pq.read_schema(self.parts("records")[0]).names
-        described = written
-        if not all(written) or len({name.casefold() for name in written}) < len(written):
-            described = [
-                name
-                for name, *_ in connection.execute(f"SELECT * FROM {source} LIMIT 0").description
-            ]
-        connection.execute(
-            f"CREATE OR REPLACE TABLE {COLUMNS} AS SELECT unnest($1) AS name, unnest($2) AS written",
-            [described, written],
-        )
-        connection.execute(
-            f"CREATE OR REPLACE TABLE {SOURCES} AS SELECT {literal(source)} AS source"
-        )
-        names = ", ".join(identifier(name) for name in described if not name.startswith(_GIVEN))
-        connection.execute(f"CREATE OR REPLACE VIEW records AS SELECT {names} FROM {source}")
 
     def write_manifest(self, plan: dict[str, Any], config: dict[str, Any] | None = None) -> None:
         """Write the manifest: SHA-256 of inputs, config and files of this folder, and a seal."""
@@ -380,57 +259,3 @@ class RunFolder:
             manifest.append_lines(
                 self.path, ACCEPTED, lines_in(self.path / ACCEPTED, ACCEPTANCE), lines
             )
-
-
-@contextmanager
-def _bounded(spill: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB without extensions that spills into a folder of ours."""
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "memory_limit": memory_limit,
-        "temp_directory": str(spill),
-    }
-    with closing(duckdb.connect(":memory:", config=config)) as connection:
-        yield connection
-
-
-def _attach(connection: duckdb.DuckDBPyConnection, references: Path, link: Path) -> None:
-    """Attach the known customers by a hard link in our own folder, and remove the link at once.
-
-    DuckDB allows every statement to write to the path of an attached file and to its journal, even
-    if it is attached read only; and it follows symbolic links. A hard link has no other path.
-    """
-    link.unlink(missing_ok=True)
-    try:
-        try:
-            os.link(references.resolve(), link)
-        except OSError:  # another file system, or one without hard links
-            shutil.copyfile(references, link)
-        connection.execute(f"ATTACH {literal(str(link.absolute()))} AS kept (READ_ONLY)")
-    except (OSError, duckdb.Error) as error:
-        if is_of_the_machine(error):
-            raise  # an error of the copy
-        raise _damaged(references) from None
-    finally:
-        link.unlink(missing_ok=True)
-
-
-def _has_hashes(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the attached known customers have hashes; an earlier version stored none."""
-    kept = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'kept'"
-    ).fetchall()
-    return ("hashes",) in kept
-
-
-def _is_damage(error: duckdb.Error) -> bool:
-    """Whether an error means that a DuckDB file is damaged."""
-    return "Corrupt database file" in str(error) or "references.duckdb" in str(error)
-
-
-def _damaged(references: Path) -> ReferencesError:
-    return ReferencesError(
-        f"{references} cannot be read; load the known customers again",
-        suggests=("references", "load", "FILE"),
-    )

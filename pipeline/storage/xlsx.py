@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import xlsxwriter
 from xlsxwriter.format import Format
@@ -56,7 +55,7 @@ def write_text_book(path: Path, sheets: Iterable[Sheet]) -> None:
                 "strings_to_numbers": False,
             },
         )
-        kinds: dict[str, dict[str, Any]] = {
+        kinds: dict[str, dict[str, str | bool]] = {
             "text": {},
             "grey": {"font_color": "#666666"},
             "figure": {"align": "right"},

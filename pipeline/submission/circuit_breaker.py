@@ -21,9 +21,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from pipeline.submission.protocol import Policy, Stop
+from pipeline.submission.steps import Policy, Stop
 
-#: One false issue in a thousand runs of a million rows each at the usual rate of refusals.
+#: One false alarm in a thousand runs of a million rows each at the usual rate of refusals.
 _ROWS_PER_FALSE_ALARM = 1_000_000 / 0.001
 _MOST_MIXED_UP = 3  #: records whose answers named another customer, before the run stops
 
@@ -32,11 +32,11 @@ class Kind(StrEnum):
     """The kind of a call. A service may answer one kind and not the other, so each is judged by its own answers."""
 
     CREATE = "create"
-    LOOK_UP = "look_up"
+    LOOKUP = "look_up"
 
 
 @dataclass(slots=True)
-class Hearing:
+class LastAnswer:
     """When the calls of one kind were last answered by more than a failure; monotonic, in seconds."""
 
     at: float
@@ -48,55 +48,57 @@ class Evidence:
     """The answers of a run so far. `now` is monotonic, in seconds."""
 
     policy: Policy
-    heard: dict[Kind, Hearing]
+    last_answers: dict[Kind, LastAnswer]
     weight: float = 0.0
     refused: int = 0
-    settled: int = 0
-    mixed_up: set[str] = field(
-        default_factory=set
-    )  #: records for which an answer named another customer
+    rows: int = 0
+    #: Records for which an answer named another customer.
+    mixed_up_references: set[str] = field(default_factory=set)
 
     @classmethod
-    def from_now(cls, policy: Policy, now: float) -> Self:
+    def start(cls, policy: Policy, now: float) -> Self:
         """No answers yet."""
-        return cls(policy, {kind: Hearing(now) for kind in Kind})
+        return cls(policy, {kind: LastAnswer(now) for kind in Kind})
 
-    def hears(self, kind: Kind, now: float) -> None:
+    def note_answer(self, kind: Kind, now: float) -> None:
         """Billing answers calls of this kind."""
-        self.heard[kind].at, self.heard[kind].ever = max(self.heard[kind].at, now), True
+        self.last_answers[kind].at, self.last_answers[kind].ever = (
+            max(self.last_answers[kind].at, now),
+            True,
+        )
 
-    def paused(self, until: float) -> None:
+    def note_pause(self, until: float) -> None:
         """Billing asked for a pause until then, which is not an outage."""
-        for hearing in self.heard.values():
-            hearing.at = max(hearing.at, until)
+        for last in self.last_answers.values():
+            last.at = max(last.at, until)
 
-    def rested(self, kind: Kind, now: float) -> None:
+    def note_rest(self, kind: Kind, now: float) -> None:
         """No call of this kind was made, so that silence is not an outage."""
-        self.heard[kind].at = max(self.heard[kind].at, now)
+        self.last_answers[kind].at = max(self.last_answers[kind].at, now)
 
     def silence(self, kind: Kind, now: float) -> float:
         """Seconds since calls of this kind were last answered."""
-        return now - self.heard[kind].at
+        return now - self.last_answers[kind].at
 
-    def named_another(self, reference: str) -> Stop | None:
+    def note_other_customer(self, reference: str) -> Stop | None:
         """An answer to this record named another customer; the third such record stops the run."""
-        self.mixed_up.add(reference)
-        if len(self.mixed_up) < _MOST_MIXED_UP:
+        self.mixed_up_references.add(reference)
+        if len(self.mixed_up_references) < _MOST_MIXED_UP:
             return None
         return Stop(
-            f"answers to {len(self.mixed_up)} records named other customers than were asked for, so answers are mixed up"
+            f"answers to {len(self.mixed_up_references)} records named other customers than were asked for, so answers are mixed up"
             " between billing and us; nothing more was sent. Check proxies and gateways on the way, then resume"
         )
 
-    def saw(self, *, refusal: bool) -> None:
-        """Count one more row that has ended, with or without a refusal.
+    def count_row(self, *, refusal: bool) -> None:
+        """Count one more row that has ended, as a refusal or not.
 
         Page's cumulative sum (1954) of the log-likelihood ratio of the two rates: it forgets good rows, so that a run
-        that turns bad after a million rows stops as soon as one that began badly. With a threshold of ln(n) a false issue
+        that turns bad after a million rows stops as soon as one that began badly. With a threshold of ln(n) a false alarm
         comes on average once in n rows.
         """
-        usual, alarming = self.policy.usual_refusals, self.policy.alarming_refusals
-        self.settled += 1
+        usual, alarming = self.policy.refusals.usual, self.policy.refusals.alarming
+        self.rows += 1
         self.refused += refusal
         ratio = math.log(alarming / usual) if refusal else math.log((1 - alarming) / (1 - usual))
         self.weight = max(0.0, self.weight + ratio)
@@ -108,8 +110,8 @@ class Evidence:
         policy = self.policy
         if self.weight > math.log(_ROWS_PER_FALSE_ALARM):
             return Stop(
-                f"THRESHOLD.REFUSALS: billing refused {self.refused} of {self.settled} rows; more than the usual "
-                f"{policy.usual_refusals:.1%} can explain. See rejected.csv; to go on all the same, raise "
+                f"THRESHOLD.REFUSALS: billing refused {self.refused} of {self.rows} rows; more than the usual "
+                f"{policy.refusals.usual:.1%} can explain. See rejected.csv; to go on all the same, raise "
                 "thresholds.usual_refusals and resume",
                 exit_code=3,
             )
@@ -126,8 +128,8 @@ class Evidence:
             return None
         many = waiting()
         # Lookups alone do not stop creates, and a single record without an answer ends by its own budget.
-        kind = Kind.CREATE if many[Kind.CREATE] else Kind.LOOK_UP
-        enough = 2 if self.heard[kind].ever else 1
+        kind = Kind.CREATE if many[Kind.CREATE] else Kind.LOOKUP
+        enough = 2 if self.last_answers[kind].ever else 1
         if many[kind] >= enough and (silent := self.silence(kind, now)) > bar:
             return Stop(
                 f"billing has not answered for {silent:.0f} s; resume when it is back", exit_code=5

@@ -1,22 +1,18 @@
-"""The loop that carries out `protocol.decide`: one thread decides and records, a fixed pool of workers makes the calls.
+"""The loop that carries out `protocol.decide`: one thread decides and records, a pool of workers makes the calls.
 
 Intents are committed in windows before the first of them is sent; outcomes in groups, because losing one is harmless
-(the same key replays it). After an exception some intents may be unsettled, but no sent row is unrecorded.
+(the same key replays it). After an exception some intents may be in doubt, but no sent row is unrecorded.
 """
 
 import contextlib
-import heapq
-import itertools
 import math
-import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from pipeline.billing import Call, Create, LookUp, Pace
-from pipeline.domain.customer import Environment, create_key
-from pipeline.domain.fates import State
+from pipeline.billing import Call, Create, Pace
+from pipeline.domain.customer import create_key
 from pipeline.domain.responses import (
     Accepted,
     Found,
@@ -27,166 +23,105 @@ from pipeline.domain.responses import (
     ServerTrouble,
 )
 from pipeline.errors import LedgerError
-from pipeline.storage.ledger import Answer, Begun, Intent, Known, Ledger, Withdrawal
+from pipeline.storage.ledger import Ledger
 from pipeline.submission.circuit_breaker import Evidence, Kind
+from pipeline.submission.context import Context, Row
+from pipeline.submission.dispatch import Dispatch
+from pipeline.submission.earlier import EarlierRequests
+from pipeline.submission.endings import Endings
 from pipeline.submission.gate import Gate
-from pipeline.submission.pool import Pool, Result, kind_of
-from pipeline.submission.protocol import (
+from pipeline.submission.inputs import (
+    Callbacks,
+    Clock,
+    RunIdentity,
+    Runtime,
+    StopRequest,
+    Tally,
+    Work,
+)
+from pipeline.submission.intake import Intake
+from pipeline.submission.outage import Outage
+from pipeline.submission.pool import Result, kind_of
+from pipeline.submission.protocol import decide, global_pause, is_turned_away
+from pipeline.submission.recorder import Recorder
+from pipeline.submission.refusals import Refusals
+from pipeline.submission.steps import (
+    Final,
     LeaveInDoubt,
-    LookUpNext,
+    LookupNext,
     NextGeneration,
     Policy,
     Progress,
     SendAgain,
-    Settle,
     Step,
     Stop,
     TurnedAway,
     Why,
-    begin,
-    decide,
-    global_pause,
-    is_turned_away,
 )
-from pipeline.submission.turned_away import Suspicion
 
-WINDOW = 256  #: rows whose intents are made durable together
-GROUP_ROWS, GROUP_SECONDS = 256, 0.25  #: outcomes that are committed together
-HOLD_AFTER = 2.0  #: seconds in which every create fails, after which creates wait until billing answers again
-PROBE_EVERY = 5.0  #: seconds between two creates that test whether billing answers again
-_EARLIER_SHARE = 4  #: rows of earlier runs take at most every fourth worker,
-_EARLIER_LONGER = (
-    0.1  #: and, once this run's rows are done, at most this share of the time that these took,
-)
-_EARLIER_LEAST = 0.5  #: or this many seconds; if this run has no rows of its own,
-_EARLIER_ALONE = 10.0  #: two lookup lags and this many seconds
-_LONGEST_IN_QUEUE = timedelta(minutes=30)  #: an older call does not leave: its key may have expired
+HOLD_AFTER = 2.0  #: seconds in which every create fails, after which creates wait for an answer
+#: An older call does not leave: its key may have expired.
+_LONGEST_IN_QUEUE = timedelta(minutes=30)
 _LONGEST_GAP = 300.0  #: seconds; a call and a backoff take less between two events of a ledger
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_MOST_AT_ONCE = 256  #: results that are taken between two looks at the other work
 _TICK = 0.05  #: seconds; how soon a signal or a due retry is noticed
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A planned create. If the ledger has an unsettled request for its reference with other content, it waits for that."""
-
-    external_reference: str
-    fingerprint: str
-    key: str
-    payload: bytes
-    normalization: int | None = None  #: the version of the rules that made the payload
-
-
-@dataclass(slots=True)
-class Tally:
-    """The progress of a submission."""
-
-    total: int
-    states: Counter[State] = field(default_factory=Counter)
-    passed_over: int = 0  #: planned creates that the ledger settles without a request
-    in_doubt: int = 0
-    earlier: int = 0  #: requests of earlier runs that this one has settled
-
-    @property
-    def done(self) -> int:
-        """The number of rows that this run has finished."""
-        return self.states.total() + self.passed_over + self.in_doubt
-
-
-class StopRequest:
-    """Asks a running submission to stop in an orderly way; the first reason counts."""
-
-    def __init__(self) -> None:
-        self.event = threading.Event()
-        self.stop: Stop | None = None
-
-    def interrupt(self, signal_name: str) -> None:
-        """Stop because of a signal: resumable."""
-        self.ask(Stop(f"interrupted ({signal_name}); resume when you are ready", exit_code=5))
-
-    def ask(self, stop: Stop) -> None:
-        """Send nothing new from now on; calls under way are awaited and recorded."""
-        if self.stop is None:
-            self.stop = stop
-        self.event.set()
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time as an argument: `now` (aware, UTC) for what is recorded, `monotonic` (seconds) for waiting."""
-
-    now: Callable[[], datetime]
-    monotonic: Callable[[], float]
-    #: How far billing's clock is ahead of ours, by the dates of its answers; keys age by its clock. None: no dates.
-    billing_ahead: Callable[[], timedelta | None] = timedelta
-
-    def at_billing(self) -> datetime:
-        """Now, by billing's clock; by ours if its answers have no date."""
-        return self.now() + (self.billing_ahead() or timedelta())
-
-    def latest(self) -> datetime:
-        """Now, by the clock that is ahead, so that no key counts as younger than it is if one of them is wrong."""
-        return max(self.now(), self.at_billing())
-
-
-@dataclass(slots=True)
-class _Row:
-    intent: Intent
-    run_id: str
-    progress: Progress
-    first_sent: datetime
-    credential: str
-    spent: (
-        float  #: seconds of its calls and its own backoff, without queues and pauses of all workers
-    )
-    is_new: bool  #: this process wrote its intent and has not sent it, so it can be withdrawn
-    touched: float  #: when its last send or lookup ended; monotonic
-    is_earlier: bool = False  #: another run began it
-    statuses_before: frozenset[int] = frozenset()  #: of its answers in earlier processes
-    is_swept: bool = False  #: the end-of-run sweep has taken it up
-    is_counted: bool = False  #: it is part of the statistics of refusals
-
-    @property
-    def reference(self) -> str:
-        return self.intent.external_reference
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of its present call."""
-        return Kind.CREATE if self.progress.why is None else Kind.LOOK_UP
-
-
 def submit(
-    planned: Iterator[Planned],
-    total: int,
+    work: Work,
     *,
-    run_id: str,
-    environment: Environment,
+    run: RunIdentity,
     ledger: Ledger,
     make: Callable[[Call], Outcome],
-    credential: str,
     policy: Policy,
-    clock: Clock,
-    dice: Callable[[], float],
+    runtime: Runtime,
     stopping: StopRequest,
-    earlier: Iterable[str] = (),
-    passed_over: int = 0,
-    has_created: bool = False,
-    on_progress: Callable[[Tally], None] = lambda _: None,
-    on_recorded: Callable[[Iterable[Answer | Withdrawal]], None] = lambda _: None,
-    pool_of: "Callable[..., Pool] | None" = None,
+    callbacks: Callbacks = Callbacks(),  # noqa: B008 - frozen
 ) -> Tally:
-    """Create the planned rows, each once, and settle requests that earlier runs left unsettled.
+    """Create the planned rows, each once, and finish requests that earlier runs left in doubt.
 
-    Return when no planned row is left, or when `stopping` is set. `earlier`: references whose request another run began and
-    did not settle. They are tried after a create was accepted, in a bounded share of the time, and delay no planned row.
-    `on_recorded` gets every outcome once the ledger holds it.
-    `has_created`: this run has created customers before; then a record that is refused again as before is set aside at once.
-    `passed_over` of the `total` were settled by this run before, and are not in `planned`.
-    `pool_of` makes a pool that replaces the threads, such as one with simulated time.
+    Return when no planned row is left, or when `stopping` is set. Requests of earlier runs are tried
+    after a create was accepted, in a bounded share of the time, and delay no planned row.
     """
+    clock = runtime.clock
     pace, gate = Pace(policy.per_second, clock.monotonic), Gate()
     queued: dict[str, datetime] = {}
+
+    send = _sending(make, pace, gate, queued, clock, policy)
+    pool = runtime.make_pool(send, pace, gate, clock.monotonic, stopping.event, policy.workers)
+    started = clock.monotonic()
+    evidence = Evidence.start(policy, started)
+    tally = Tally(work.total, passed_over=work.passed_over)
+    context = Context(run, ledger, policy, clock, stopping, tally, evidence, started)
+    dispatch = Dispatch(
+        context,
+        pool,
+        not ledger.reader.damage(),
+        started - _known_silence(ledger, policy, clock),
+        queued,
+    )
+    loop = _loop(context, dispatch, work, pace, gate, runtime.dice, callbacks)
+    try:
+        loop.run()
+    except BaseException:
+        stopping.event.set()
+        with contextlib.suppress(LedgerError):
+            loop.recorder.commit()
+        raise
+    finally:
+        pool.close()
+    return tally
+
+
+def _sending(
+    make: Callable[[Call], Outcome],
+    pace: Pace,
+    gate: Gate,
+    queued: Mapping[str, datetime],
+    clock: Clock,
+    policy: Policy,
+) -> Callable[[Call], Outcome | None]:
+    """The function that each worker calls: it makes a call, and pauses all workers if the answer asks for it."""
 
     def send_and_pause(call: Call) -> Outcome | None:
         if (
@@ -201,642 +136,253 @@ def submit(
             pace.pause(seconds)
         return outcome
 
-    pool = (pool_of or Pool)(
-        send_and_pause, pace, gate, clock.monotonic, stopping.event, policy.workers
+    return send_and_pause
+
+
+def _loop(
+    context: Context,
+    dispatch: Dispatch,
+    work: Work,
+    pace: Pace,
+    gate: Gate,
+    dice: Callable[[], float],
+    callbacks: Callbacks,
+) -> "_Loop":
+    """The parts of a loop, put together."""
+    recorder = Recorder(context, callbacks.on_recorded)
+    intake = Intake(
+        context, dispatch, recorder, work.planned, context.policy.canary, deque(work.earlier)
     )
-    loop = _Loop(
-        run_id, environment, ledger, pool, pace, gate, credential, policy, clock, dice, stopping, Tally(total, passed_over=passed_over), on_progress, on_recorded,
-        Evidence.from_now(policy, clock.monotonic()), is_ledger_whole=not ledger.damage(), canaries=policy.canary,
-        began=clock.monotonic(), earlier=deque(earlier), has_created=has_created, under_way=queued,
-    )  # fmt: skip
-    loop.sent_before = loop.began - _known_silence(ledger, policy, clock)
-    try:
-        loop.run(planned)
-    except BaseException:
-        stopping.event.set()
-        with contextlib.suppress(LedgerError):
-            loop.commit()
-        raise
-    finally:
-        pool.close()
-    return loop.tally
+    endings = Endings(context, dispatch, intake)
+    return _Loop(
+        context,
+        dispatch,
+        recorder,
+        intake,
+        EarlierRequests(context, dispatch, recorder, intake),
+        endings,
+        Refusals(context, dispatch, endings, gate, work.has_created),
+        Outage(context, dispatch),
+        pace,
+        dice,
+        callbacks.on_progress,
+    )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Loop:
-    run_id: str
-    environment: Environment
-    ledger: Ledger
-    pool: Pool
+    context: Context
+    dispatch: Dispatch
+    recorder: Recorder
+    intake: Intake
+    earlier: EarlierRequests
+    endings: Endings
+    refusals: Refusals
+    outage: Outage
     pace: Pace
-    gate: Gate
-    credential: str
-    policy: Policy
-    clock: Clock
     dice: Callable[[], float]
-    stopping: StopRequest
-    tally: Tally
     on_progress: Callable[[Tally], None]
-    on_recorded: Callable[[Iterable[Answer | Withdrawal]], None]
-    evidence: Evidence
-    is_ledger_whole: bool
-    canaries: int  #: rows that must still be found as they were sent, before the others are sent
-    began: float  #: monotonic
-    has_created: bool  #: an earlier attempt at this run has created customers
-    earlier: deque[str]  #: references that earlier runs left unsettled, still to be tried
-    under_way: dict[
-        str, datetime
-    ]  #: rows whose call is queued or running in the pool, each with the time when it was queued
-    sent_before: float = 0.0  #: no send of an earlier process left after this; monotonic
-    rows: dict[str, _Row] = field(default_factory=dict)
-    #: Planned, and begun before with the same content; they are sent last.
-    begun_here: deque[str] = field(default_factory=deque)
-    #: Every reference that was ever in `begun_here`, or taken over from an earlier run.
-    own: set[str] = field(default_factory=set)
-    #: Planned, and never sent: an earlier request for their reference, with other content, is unsettled.
-    waiting: dict[str, Planned] = field(default_factory=dict)
-    released: deque[Planned] = field(
-        default_factory=deque
-    )  #: those of `waiting` whose earlier request is settled now
-    timers: list[tuple[float, str]] = field(default_factory=list)
-    resting: set[str] = field(default_factory=set)  #: rows that wait out the lookup lag
-    entries: dict[str, list[Answer | Withdrawal]] = field(default_factory=dict)
-    entries_since: float = 0.0
-    doubtful: list[_Row] = field(default_factory=list)
-    #: Rows that wait until billing answers creates again, each with the moment from which it may be sent.
-    held: deque[tuple[float, _Row]] = field(default_factory=deque)
-    probe: str | None = None  #: the held row that tests whether billing answers again
-    probe_at: float = 0.0
-    suspicion: dict[Kind, Suspicion] = field(
-        default_factory=lambda: {kind: Suspicion() for kind in Kind}
-    )
-    earlier_taken: int = 0  #: rows of earlier runs among `rows`
-    earlier_until: float | None = (
-        None  #: when the time for these ends; None while own rows are left
-    )
 
-    def run(self, planned: Iterator[Planned]) -> None:
-        """Run until every row is settled, left in doubt, or withdrawn."""
-        more = True
+    def run(self) -> None:
+        """Run until every row is final, left in doubt, or withdrawn."""
+        intake, outage, stopping = self.intake, self.outage, self.context.stopping
         while True:
             self._judge()
-            if self.stopping.event.is_set():
+            if stopping.event.is_set():
                 break
-            if more and self._has_room():
-                more = self._take_window(planned)
-            if self.released and self._has_room():
-                self._take_window(self._drain_released())
-            if not more or self.suspicion[Kind.CREATE].has_accepted:
-                self._go_on_with_own()
-            self._take_earlier(may_begin=not more)
-            if not more and not self.begun_here:
-                self._judge_turned_away()
-            if (
-                not more
-                and not self._own_rows()
-                and not self.doubtful
-                and not self._earlier_has_time()
-            ):
+            intake.take(is_held=bool(outage.held))
+            if not intake.has_more or self.refusals.has_accepted_create:
+                intake.take_begun_before(is_held=bool(outage.held))
+            self.earlier.take(has_accepted=self.refusals.has_accepted_create)
+            if not intake.has_more and not intake.begun_before:
+                self.refusals.judge_last()
+            if intake.is_empty and not self.endings.in_doubt and not self.earlier.has_time():
                 break
-            if not more and not self._own_rows():
-                self._sweep()
-            self._release_due()
-            self._send_probe()
+            if intake.is_empty:
+                self.endings.sweep()
+            self.dispatch.release_due()
+            outage.send_probe()
             self._collect(_TICK)
-            self._commit_if_due()
-            self.on_progress(self.tally)
+            self.recorder.commit_if_due()
+            self.on_progress(self.context.tally)
         self._wind_down()
-        self.commit()
-        self.on_progress(self.tally)
+        self.recorder.commit()
+        self.on_progress(self.context.tally)
 
-    def commit(self) -> None:
-        """Record the pending entries in the ledger."""
-        while self.entries:
-            run_id, entries = next(iter(self.entries.items()))
-            self.ledger.record(run_id, self.clock.now(), entries)
-            del self.entries[run_id]  # what is recorded is not recorded again, whatever fails next
-            self.on_recorded(entries)
-
-    def _own_rows(self) -> int:
-        return len(self.rows) - self.earlier_taken + len(self.begun_here) + len(self.released)
-
-    def _has_room(self) -> bool:
-        if self.held or (self.canaries and len(self.rows) > self.earlier_taken):
-            return False
-        return len(self.rows) - len(self.resting) < WINDOW
-
-    # -- into the pool --------------------------------------------------------------------------------------------
-
-    def _take_window(self, planned: Iterator[Planned]) -> bool:
-        """Record the intents of the next rows, then hand them out; False if the plan has no more rows."""
-        drawn = list(itertools.islice(planned, self.canaries or WINDOW))
-        if not drawn:
-            return False
-        window = [row for row in drawn if not self._is_taken_over(row)]
-        known = self.ledger.states([row.external_reference for row in window])
-        if any(_waits(row, known.get(row.external_reference)) for row in window):
-            self.commit()  # so that the ledger says whether the earlier request has been settled meanwhile
-            known = self.ledger.states([row.external_reference for row in window])
-        if waiting := {
-            row.external_reference: row
-            for row in window
-            if _waits(row, known.get(row.external_reference))
-        }:
-            self.waiting |= waiting
-            self.earlier = deque(
-                sorted(self.earlier, key=lambda reference: reference not in self.waiting)
-            )
-            window = [row for row in window if row.external_reference not in waiting]
-        # The ledger decides: what another run has settled since the plan is not sent.
-        fresh = [
-            row for row in window if _may_begin(row, known.get(row.external_reference), self.run_id)
-        ]
-        unsettled = [
-            row.external_reference
-            for row in window
-            if _goes_on(row, known.get(row.external_reference))
-        ]
-        self.tally.passed_over += len(window) - len(fresh) - len(unsettled)
-        intents = [
-            Intent(
-                row.external_reference,
-                row.fingerprint,
-                row.key,
-                row.payload,
-                normalization=row.normalization,
-            )
-            for row in fresh
-        ]
-        now = self.clock.at_billing()
-        self.ledger.record_intents(self.run_id, now, intents, self.credential)
-        for intent in intents:
-            progress = Progress(is_canary=self.canaries > 0)
-            self._take_up(
-                _Row(
-                    intent,
-                    self.run_id,
-                    progress,
-                    now,
-                    self.credential,
-                    0.0,
-                    is_new=True,
-                    touched=self.began,
-                )
-            )
-        self.begun_here += unsettled
-        self.own.update(unsettled)
-        return True
-
-    def _drain_released(self) -> Iterator[Planned]:
-        while self.released:
-            yield self.released.popleft()
-
-    def _is_taken_over(self, planned: Planned) -> bool:
-        """Whether a planned row is being tried already for an earlier run, with the same content; from now on it is this run's."""
-        row = self.rows.get(planned.external_reference)
-        if row is None:
-            return False
-        if row.is_earlier and row.intent.fingerprint == planned.fingerprint:
-            row.is_earlier, row.run_id = False, self.run_id
-            self.earlier_taken -= 1
-            self.own.add(row.reference)
-            return True
-        return False
-
-    def _go_on_with_own(self) -> None:
-        """Take up what this run began before and did not settle: after rows that were never tried, so that it cannot stop them."""
-        while self.begun_here and self._has_room():
-            references = [
-                self.begun_here.popleft() for _ in range(min(WINDOW, len(self.begun_here)))
-            ]
-            for begun in self.ledger.begun(references):
-                self._go_on_with(begun, self.run_id)
-
-    def _take_earlier(self, *, may_begin: bool) -> None:
-        """Take up a few rows of earlier runs at a time, in parallel with the new rows, after a create was accepted."""
-        if not (self.suspicion[Kind.CREATE].has_accepted or (may_begin and not self._own_rows())):
-            return
-        places = max(1, self.policy.workers // _EARLIER_SHARE)
-        while self.earlier and self.earlier_taken - self._earlier_resting() < places:
-            reference = self.earlier.popleft()
-            if reference in self.own:
-                continue
-            self.commit()  # so that the ledger says whether it has been settled meanwhile
-            for begun in self.ledger.begun([reference]):
-                self.earlier_taken += 1
-                self._go_on_with(begun, begun.run_id, is_earlier=True)
-
-    def _earlier_resting(self) -> int:
-        return (
-            sum(self.rows[reference].is_earlier for reference in self.resting)
-            if self.earlier_taken
-            else 0
-        )
-
-    def _earlier_has_time(self) -> bool:
-        """Whether time is left to continue only for rows of earlier runs."""
-        if not self.earlier and not self.earlier_taken:
-            return False
-        now = self.clock.monotonic()
-        if self.earlier_until is None:
-            took = now - self.began
-            alone = 2 * self.policy.lookup_lag + _EARLIER_ALONE
-            longer = max(took * _EARLIER_LONGER, _EARLIER_LEAST)
-            self.earlier_until = now + (longer if self.tally.done and not self.waiting else alone)
-        return now < self.earlier_until
-
-    def _go_on_with(self, begun: Begun, run_id: str, *, is_earlier: bool = False) -> None:
-        """Take up a row that an earlier process began."""
-        progress = Progress(unsettled=True, generation=begun.intent.generation)
-        self._take_up(
-            _Row(
-                begun.intent,
-                run_id,
-                progress,
-                # Our clock may have been set back since: then an expired key would seem young.
-                _LONG_AGO if self.clock.billing_ahead() is None else begun.first_sent,
-                begun.credential,
-                0.0,
-                is_new=False,
-                touched=self.sent_before,
-                is_earlier=is_earlier,
-                statuses_before=begun.statuses,
-            )
-        )
-
-    def _look_first(self, row: _Row, *, is_ledger_whole: bool) -> Why | None:
-        return begin(
-            begun_before=row.progress.unsettled,
-            age_hours=(self.clock.latest() - row.first_sent).total_seconds() / 3600,
-            same_credential=row.credential == self.credential,
-            is_ledger_whole=is_ledger_whole,
-            policy=self.policy,
-        )
-
-    def _take_up(self, row: _Row) -> None:
-        """Add a row to this process: hand it out, or look it up first if `begin` requires it."""
-        self.rows[row.reference] = row
-        if why := self._look_first(row, is_ledger_whole=self.is_ledger_whole):
-            row.progress = replace(row.progress, why=why)
-            self._rest(row)
-        else:
-            self._hand_out(row)
-
-    def _hand_out(self, row: _Row) -> None:
-        """Hand out the next send or lookup; with an old key or another credential, look up first (rule 2)."""
-        if row.progress.why is None and row.progress.unsettled:
-            row.progress = replace(row.progress, why=self._look_first(row, is_ledger_whole=True))
-            if row.progress.why is not None:
-                self._rest(row)
-                return
-        intent = row.intent
-        call: Call = Create(intent.external_reference, intent.key, intent.payload)
-        if row.progress.why is not None:
-            call = LookUp(intent.external_reference, intent.payload)
-        self.under_way[row.reference] = self.clock.latest()
-        self.pool.hand_out(row.reference, call)
-
-    def _rest(self, row: _Row) -> None:
-        """Look up when the lookup lag after the last call has passed."""
-        wait = row.touched + self.policy.lookup_lag - self.clock.monotonic()
-        self._later(row, max(0.0, wait), rests=True)
-
-    def _later(self, row: _Row, after: float, *, rests: bool = False) -> None:
-        if after <= 0:
-            self._hand_out(row)
-            return
-        if rests:
-            self.resting.add(row.reference)
-        heapq.heappush(self.timers, (self.clock.monotonic() + after, row.reference))
-
-    def _release_due(self) -> None:
-        now = self.clock.monotonic()
-        while self.timers and self.timers[0][0] <= now:
-            _, reference = heapq.heappop(self.timers)
-            self.resting.discard(reference)
-            self._hand_out(self.rows[reference])
-
-    # -- out of the pool ------------------------------------------------------------------------------------------
+    # -- answers ---------------------------------------------------------------------------------
 
     def _collect(self, timeout: float) -> None:
-        result = self.pool.next_result(timeout)
-        for _ in range(GROUP_ROWS):
+        """Take the results that are there; wait for the first."""
+        pool = self.dispatch.pool
+        result = pool.next_result(timeout)
+        for _ in range(_MOST_AT_ONCE):
             if result is None:
                 return
             self._take(result)
-            result = self.pool.next_result(0)
+            result = pool.next_result(0)
         if result is not None:
             self._take(result)
 
     def _take(self, result: Result) -> None:
+        """Record the outcome of a call, and carry out the next step of its row."""
         outcome = result.outcome
-        self.under_way.pop(result.reference, None)
+        self.dispatch.queued.pop(result.reference, None)
         if isinstance(outcome, BaseException):
             raise outcome
         if outcome is None:
-            if not self.stopping.event.is_set():
-                self._hand_out(self.rows[result.reference])
+            if not self.context.stopping.event.is_set():
+                self.dispatch.hand_out(self.dispatch.rows[result.reference])
             return  # if the run stops, `_wind_down` withdraws the row
-        row, now = self.rows[result.reference], self.clock.monotonic()
-        kind, is_failure = row.kind, isinstance(outcome, NoAnswer | ServerTrouble)
-        if self.probe == row.reference:
-            self.probe, self.probe_at = None, now + PROBE_EVERY
-        if not is_failure:
-            self.evidence.hears(kind, now)
-            if kind is Kind.CREATE:
-                self._release_held()
+        row, now = self.dispatch.rows[result.reference], self.context.clock.monotonic()
+        self._learn(row, outcome, now)
+        row.is_new = False
+        if row.kind is Kind.LOOKUP:
+            row.progress = replace(row.progress, since_last_call=result.left_at - row.last_call)
+        row.last_call = now
+        row.spent += now - result.left_at
+        step = decide(row.progress, outcome, self.dice(), row.spent, self.context.policy)
+        self.recorder.note(row, outcome, step)
+        if not self._is_held(row, outcome, step, now):
+            self._obey(row, step)
+
+    def _learn(self, row: Row, outcome: Outcome, now: float) -> None:
+        """Draw the conclusions from an answer that concern other rows."""
+        self.outage.note_answer(row, now)
+        if not isinstance(outcome, NoAnswer | ServerTrouble):
+            self.context.evidence.note_answer(row.kind, now)
+            if row.kind is Kind.CREATE:
+                self.outage.release()
         if isinstance(outcome, Accepted):
-            self._accepted(Kind.CREATE)
+            self.refusals.accept(Kind.CREATE)
         elif isinstance(outcome, Found | NotFound):
-            self._accepted(Kind.LOOK_UP)
+            self.refusals.accept(Kind.LOOKUP)
         self._pause_all(outcome, now)
         if isinstance(outcome, Limited) and not outcome.replayed:
             self.pace.slow_down()
-        row.is_new = False
-        if kind is Kind.LOOK_UP:
-            row.progress = replace(row.progress, since_last_call=result.left_at - row.touched)
-        row.touched = now
-        row.spent += now - result.left_at
-        step = decide(row.progress, outcome, self.dice(), row.spent, self.policy)
-        self._note(row, outcome, step)
-        is_silent = (
-            is_failure
-            and kind is Kind.CREATE
-            and self.evidence.silence(Kind.CREATE, now) > HOLD_AFTER
-        )
-        wait = getattr(outcome, "retry_after", None) or 0.0
-        if is_silent and (isinstance(step, SendAgain) or wait > self.policy.longest_retry_after):
-            row.progress = (
-                step.progress
-                if isinstance(step, SendAgain)
-                else replace(row.progress, unsettled=True)
-            )
-            self.held.append((now + wait, row))
-        else:
-            self._obey(row, step)
 
     def _pause_all(self, outcome: Outcome, now: float) -> None:
         """Pause or stop all workers if an answer asks for it; its own worker has paused them already."""
-        seconds = global_pause(outcome, self.policy)
+        context = self.context
+        seconds = global_pause(outcome, context.policy)
         if seconds == math.inf:
-            stop = decide(Progress(), outcome, 0.0, 0.0, self.policy)
+            stop = decide(Progress(), outcome, 0.0, 0.0, context.policy)
             assert isinstance(stop, Stop)  # noqa: S101 - infinity means that
-            self.stopping.ask(stop)
+            context.stopping.ask(stop)
         elif seconds:
             self.pace.pause(seconds)
             if isinstance(outcome, Limited):
-                self.evidence.paused(now + seconds)
+                context.evidence.note_pause(now + seconds)
 
-    def _obey(self, row: _Row, step: Step) -> None:
+    def _is_held(self, row: Row, outcome: Outcome, step: Step, now: float) -> bool:
+        """Whether a create that failed waits for the end of an outage, instead of its next step."""
+        is_silent = (
+            isinstance(outcome, NoAnswer | ServerTrouble)
+            and row.kind is Kind.CREATE
+            and self.context.evidence.silence(Kind.CREATE, now) > HOLD_AFTER
+        )
+        if not is_silent:
+            return False
+        wait = getattr(outcome, "retry_after", None) or 0.0
+        if isinstance(step, SendAgain):
+            row.progress = step.progress
+        elif wait > self.context.policy.backoff.longest_retry_after:
+            row.progress = replace(row.progress, is_in_doubt=True)
+        else:
+            return False
+        self.outage.hold(row, now + wait)
+        return True
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def _obey(self, row: Row, step: Step) -> None:
+        """Carry out the step that the protocol decided."""
         match step:
-            case Settle():
-                self._finish(row, step.state)
-            case SendAgain() | LookUpNext():
-                if (
-                    row.progress.why in {Why.OLD_KEY, Why.OTHER_CREDENTIAL}
-                    and step.progress.why is None
-                ):
-                    # Billing does not have the customer, so the life of the key starts with this send.
-                    row.first_sent, row.credential = self.clock.at_billing(), self.credential
-                row.progress = step.progress
-                rests = isinstance(step, LookUpNext) and step.rests
-                row.spent += 0.0 if rests else max(0.0, step.after - step.pause_all)
-                self._later(row, step.after, rests=rests)
+            case Final():
+                self.endings.finish(row, step.state)
+            case SendAgain() | LookupNext():
+                self._continue(row, step)
             case NextGeneration():
                 self._raise_generation(row, step.progress)
             case LeaveInDoubt():
-                if step.names_another and (stop := self.evidence.named_another(row.reference)):
-                    self.stopping.ask(stop)
-                self._leave(row, step)
+                evidence = self.context.evidence
+                if step.names_another and (stop := evidence.note_other_customer(row.reference)):
+                    self.context.stopping.ask(stop)
+                self.endings.leave(row, step)
             case TurnedAway():
-                self._turn_away(row, step)
+                self.refusals.add(row, step)
             case Stop():
-                self.stopping.ask(step)
-                if step.settle is not None:
-                    self._finish(row, step.settle.state)
+                self.context.stopping.ask(step)
+                if step.final is not None:
+                    self.endings.finish(row, step.final.state)
 
-    # -- during an outage ----------------------------------------------------------------------------------
-
-    def _send_probe(self) -> None:
-        """During an outage, send one held create at a time as a probe; it is a send like any other."""
-        now = self.clock.monotonic()
-        if not self.held or self.probe is not None or now < self.probe_at:
-            return
-        for _ in range(len(self.held)):
-            due, row = self.held.popleft()
-            if due <= now:
-                self.probe = row.reference
-                self._hand_out(row)
-                return
-            self.held.append((due, row))
-
-    def _release_held(self) -> None:
-        now = self.clock.monotonic()
-        rows, self.held = self.held, deque()
-        for due, row in rows:
-            self._later(row, due - now)
-
-    # -- refused before the record was read --------------------------------------------------------------------------------------
-
-    def _turn_away(self, row: _Row, step: TurnedAway) -> None:
-        kind = row.kind
+    def _continue(self, row: Row, step: SendAgain | LookupNext) -> None:
+        """Send or look up again, when the step says so."""
+        was_old = row.progress.why in {Why.OLD_KEY, Why.OTHER_CREDENTIAL}
+        if was_old and step.progress.why is None:
+            # Billing does not have the customer, so the life of the key starts with this send.
+            row.first_sent = self.context.clock.at_billing()
+            row.credential = self.context.run.credential
         row.progress = step.progress
-        if step.status in row.statuses_before and (
-            row.is_earlier or self.has_created or self.suspicion[kind].has_accepted
-        ):
-            # The same refusal as before says nothing about the present run.
-            self._set_aside(row)
-            if self.suspicion[kind].waiting:
-                self.gate.narrow(kind)
-            else:
-                self.gate.widen(kind)
-            return
-        self.gate.narrow(kind)
-        if stop := self.suspicion[kind].add(row.reference, step.status, step.stop):
-            self.stopping.ask(stop)
+        rests = isinstance(step, LookupNext) and step.rests
+        row.spent += 0.0 if rests else max(0.0, step.after - step.pause_all)
+        self.dispatch.later(row, step.after, rests=rests)
 
-    def _accepted(self, kind: Kind) -> None:
-        if refused := self.suspicion[kind].accepted():
-            for reference in refused:
-                self._set_aside(self.rows[reference])
-            self.gate.widen(kind)
-
-    def _judge_turned_away(self) -> None:
-        """Judge the rows that were refused before they were read, when no other row is left to compare them with."""
-        waiting = [
-            reference for suspicion in self.suspicion.values() for reference in suspicion.waiting
-        ]
-        if not waiting or any(
-            reference not in waiting and not row.is_earlier for reference, row in self.rows.items()
-        ):
-            return
-        for kind, suspicion in self.suspicion.items():
-            own = any(not self.rows[reference].is_earlier for reference in suspicion.waiting)
-            left, stop = suspicion.nobody_else()
-            if stop is not None and own:
-                self.stopping.ask(stop)
-                return
-            for reference in left:
-                self._set_aside(self.rows[reference])
-            self.gate.widen(kind)
-
-    def _set_aside(self, row: _Row) -> None:
-        self._leave(row, LeaveInDoubt(row.progress.last_answer, is_refusal=True, may_be_sent=False))
-
-    def _leave(self, row: _Row, step: LeaveInDoubt) -> None:
-        del self.rows[row.reference]
-        if row.is_earlier:
-            self.earlier_taken -= 1
-            return
-        if not row.is_counted and (step.is_refusal or row.is_swept):
-            self.evidence.saw(refusal=step.is_refusal)
-            row.is_counted = True
-        if row.is_swept:
-            self.tally.in_doubt += 1
-        else:
-            row.progress = replace(
-                row.progress,
-                # A create that ends in doubt may have taken effect; a lookup changes nothing.
-                unsettled=row.progress.unsettled or row.kind is Kind.CREATE,
-                may_be_sent=step.may_be_sent,
-                last_answer=row.progress.last_answer or step.why,
-            )
-            self.doubtful.append(row)
-
-    def _sweep(self) -> None:
-        """When nothing else is left: look up each row in doubt, and if nothing is found, send it once more."""
-        rows, self.doubtful = self.doubtful, []
-        for row in rows:
-            before = row.progress
-            row.progress = Progress(
-                unsettled=before.unsettled,
-                why=Why.SWEEP,
-                sends=before.sends,
-                is_last=True,
-                generation=before.generation,
-                may_be_sent=before.may_be_sent,
-                is_key_old=before.is_key_old,
-                last_answer=before.last_answer,
-            )
-            row.spent, row.is_swept = 0.0, True
-            self.rows[row.reference] = row
-            self._rest(row)
-
-    def _finish(self, row: _Row, state: State) -> None:
-        del self.rows[row.reference]
-        if row.is_earlier:
-            self.earlier_taken -= 1
-            self.tally.earlier += 1
-            if (waiting := self.waiting.pop(row.reference, None)) is not None:
-                self.released.append(waiting)
-            return
-        self.tally.states[state] += 1
-        if not row.is_counted:
-            self.evidence.saw(refusal=state in {State.REFUSED, State.CREATED_DIFFERENT})
-        if row.progress.is_canary and state is State.CREATED:
-            self.canaries -= 1
-
-    def _raise_generation(self, row: _Row, progress: Progress) -> None:
-        intent = row.intent
+    def _raise_generation(self, row: Row, progress: Progress) -> None:
+        """Record a new intent with the next key of a row, then send it."""
+        run, intent = self.context.run, row.intent
         key = create_key(
-            self.environment, intent.external_reference, intent.fingerprint, progress.generation
+            run.environment, intent.external_reference, intent.fingerprint, progress.generation
         )
         row.intent = replace(intent, key=key, generation=progress.generation)
-        row.progress, row.first_sent, row.credential = (
-            progress,
-            self.clock.at_billing(),
-            self.credential,
-        )
-        self.commit()  # so that events are in chronological order
-        self.ledger.record_intents(row.run_id, row.first_sent, [row.intent], self.credential)
-        self._hand_out(row)
+        row.progress, row.credential = progress, run.credential
+        row.first_sent = self.context.clock.at_billing()
+        self.recorder.commit()  # so that events are in chronological order
+        self.recorder.record_intents(row.run_id, row.first_sent, [row.intent])
+        self.dispatch.hand_out(row)
 
-    # -- the ledger ----------------------------------------------------------------------------------------------
-
-    def _note(self, row: _Row, outcome: Outcome, step: Step) -> None:
-        settled = (
-            step.settle if isinstance(step, Stop) else step if isinstance(step, Settle) else None
-        )
-        answer = Answer(
-            intent=row.intent,
-            state=settled.state if settled else State.UNKNOWN,
-            call=row.kind.value,
-            outcome=type(outcome).__name__,
-            status=getattr(outcome, "status", None),
-            replayed=getattr(outcome, "replayed", None),
-            billing_id=settled.billing_id if settled else None,
-            payable=settled.payable if settled else None,
-            detail=settled.detail
-            if settled
-            else getattr(step, "why", None) or _last_answer(outcome),
-            differences=settled.differences if settled else (),
-        )
-        self._add(row.run_id, answer)
-
-    def _add(self, run_id: str, entry: Answer | Withdrawal) -> None:
-        if not self.entries:
-            self.entries_since = self.clock.monotonic()
-        self.entries.setdefault(run_id, []).append(entry)
-
-    def _commit_if_due(self) -> None:
-        if not self.entries:
-            return
-        old = self.clock.monotonic() - self.entries_since >= GROUP_SECONDS
-        if old or sum(map(len, self.entries.values())) >= GROUP_ROWS:
-            self.commit()
-
-    # -- stopping -------------------------------------------------------------------------------------------------
+    # -- stopping --------------------------------------------------------------------------------
 
     def _judge(self) -> None:
-        if self.stopping.event.is_set():
+        """Stop the run if its answers so far call for it."""
+        context = self.context
+        if context.stopping.event.is_set():
             return
-        verdict = self.evidence.verdict(self.clock.monotonic(), self.clock.now(), self._waiting)
+        now = context.clock.monotonic()
+        verdict = context.evidence.verdict(now, context.clock.now(), self._waiting)
         if verdict is not None:
-            self.stopping.ask(verdict)
+            context.stopping.ask(verdict)
 
     def _waiting(self) -> Counter[Kind]:
         """How many rows wait for an answer of each kind; if none does, the outage clock of that kind starts again."""
-        parked = {
-            reference for suspicion in self.suspicion.values() for reference in suspicion.waiting
-        }
-        expects_none = parked | self.resting
+        expects_none = self.refusals.waiting() | self.dispatch.resting
         many = Counter(
-            row.kind for reference, row in self.rows.items() if reference not in expects_none
+            row.kind
+            for reference, row in self.dispatch.rows.items()
+            if reference not in expects_none
         )
         for kind in Kind:
             if not many[kind]:
-                self.evidence.rested(kind, self.clock.monotonic())
+                self.context.evidence.note_rest(kind, self.context.clock.monotonic())
         return many
 
     def _wind_down(self) -> None:
-        """Wait for calls under way and record them; withdraw what never left; the rest stays unsettled.
+        """Wait for calls under way and record them; withdraw what never left; the rest stays in doubt.
 
         Only rows of this run are awaited; the next run looks up rows of earlier runs.
         """
+        rows, tally, intake = self.dispatch.rows, self.context.tally, self.intake
         while any(
-            not row.is_earlier for row in map(self.rows.get, self.under_way) if row is not None
+            not row.is_earlier for row in map(rows.get, self.dispatch.queued) if row is not None
         ):
             self._collect(_TICK)
-            self._commit_if_due()
-        for row in self.rows.values():
+            self.recorder.commit_if_due()
+        for row in rows.values():
             if row.is_new:
-                self._add(row.run_id, Withdrawal(row.intent))
+                self.recorder.withdraw(row)
             elif not row.is_earlier:
-                self.tally.in_doubt += 1
-        self.tally.in_doubt += len(self.doubtful) + len(self.begun_here) + len(self.waiting)
-        self.rows, self.doubtful = {}, []
-
-
-def _last_answer(outcome: Outcome) -> str | None:
-    """The last answer to a record, as a text for the case that it stays in doubt; None if the answer explains nothing."""
-    match outcome:
-        case NoAnswer(why=why):
-            return f"no answer ({why})"
-        case Accepted() | Found() | NotFound():
-            return None
-        case _:
-            status = getattr(outcome, "status", None)
-            return getattr(outcome, "why", None) or (f"status {status}" if status else None)
+                tally.in_doubt += 1
+        tally.in_doubt += len(self.endings.in_doubt)
+        tally.in_doubt += len(intake.begun_before) + len(intake.waiting)
 
 
 def _known_silence(ledger: Ledger, policy: Policy, clock: Clock) -> float:
@@ -844,37 +390,9 @@ def _known_silence(ledger: Ledger, policy: Policy, clock: Clock) -> float:
 
     A send follows an event of the ledger by no more than a pause, a rate limit and a call. The clock that is behind counts.
     """
-    last = None if ledger.damage() else ledger.last_event_at()
+    last = None if ledger.reader.damage() else ledger.reader.last_event_at()
     if last is None or clock.billing_ahead() is None:
         return 0.0
     since = (min(clock.now(), clock.at_billing()) - last).total_seconds()
     slowest = 2 / policy.per_second if policy.per_second else 0.0
-    return max(0.0, since - policy.longest_retry_after - slowest - _LONGEST_GAP)
-
-
-def _may_begin(row: Planned, known: Known | None, run_id: str) -> bool:
-    """Whether a planned create may be begun: the ledger has nothing for its reference that forbids it."""
-    match known:
-        case None | Known(state=State.WITHDRAWN):
-            return True
-        case Known(state=State.REFUSED | State.NEVER_CREATED):
-            # A refusal or giving up in this run is final; the plan has taken older ones into account.
-            return known.fingerprint != row.fingerprint or known.run_id != run_id
-        case _:
-            return False
-
-
-def _waits(row: Planned, known: Known | None) -> bool:
-    """Whether a request for its reference with other content is unsettled; until that is settled, nothing else is sent for it."""
-    return (
-        known is not None and known.state is State.UNKNOWN and known.fingerprint != row.fingerprint
-    )
-
-
-def _goes_on(row: Planned, known: Known | None) -> bool:
-    """Whether a planned create was begun before with the same content and never settled."""
-    return (
-        known is not None
-        and known.state in {State.UNKNOWN, State.GIVEN_UP}
-        and known.fingerprint == row.fingerprint
-    )
+    return max(0.0, since - policy.backoff.longest_retry_after - slowest - _LONGEST_GAP)

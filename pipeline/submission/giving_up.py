@@ -1,34 +1,35 @@
-"""Give up an unsettled request; after two days it is settled as never created.
+"""Give up a request in doubt; after two days it is final as never created.
 
 The request may take effect as long as a gateway, the network or billing may still carry it out. So giving it up early leaves it
-unsettled: only the same bytes may be sent again, under the same key. `SETTLES_AFTER` its last send, two lookups that find nothing,
-with the lookup lag between them, settle it. Then other content may be sent under its own key.
+in doubt: only the same bytes may be sent again, under the same key. `FINAL_AFTER` its last send, two lookups that find nothing,
+with the lookup lag between them, make it final. Then other content may be sent under its own key.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.billing import Call, LookUp
+from pipeline.billing import Call, Lookup
 from pipeline.domain.fates import State
 from pipeline.domain.responses import Found, NotFound, Outcome
 from pipeline.storage.ledger import Answer, Begun, Ledger
-from pipeline.submission.engine import Clock
-from pipeline.submission.protocol import Progress, found_at_billing
+from pipeline.submission.inputs import Clock
+from pipeline.submission.protocol import found_at_billing
+from pipeline.submission.steps import Progress
 
-SETTLES_AFTER = timedelta(hours=48)  #: twice as long as billing keeps the answer to a key
+FINAL_AFTER = timedelta(hours=48)  #: twice as long as billing keeps the answer to a key
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """The result for one request: its state, and if it is unsettled, from when giving it up again settles it.
+    """The result for one request: its state, and if it is in doubt, from when giving it up again makes it final.
 
-    `settles_from` is None if the request is settled, or if billing sends no date, so that the age of the last send is unknown.
+    `final_from` is None if the request is final, or if billing sends no date, so that the age of the last send is unknown.
     """
 
     external_reference: str
     state: State
-    settles_from: datetime | None = None
+    final_from: datetime | None = None
     is_looked_up: bool = True  #: whether billing answered whether it holds the customer
 
 
@@ -42,9 +43,9 @@ def give_up(
     lookup_lag: float,
     note: str,
 ) -> list[GivenUp]:
-    """Look each unsettled request up, and record that it was given up, or what the lookups settle.
+    """Look each request in doubt up, and record that it was given up, or what the lookups show.
 
-    `wait` pauses for some seconds, and returns True if the run is to stop; nothing is settled as never created then.
+    `wait` pauses for some seconds, and returns True if the run is to stop; nothing becomes final as never created then.
     `lookup_lag` in seconds. `note`: who gave them up, and why.
     """
     first = {one.intent.external_reference: make(_lookup(one)) for one in requests}
@@ -60,43 +61,43 @@ def give_up(
         is_absent = isinstance(outcome, NotFound) and reference in second
         answer = _answer(one, outcome, note, is_absent=is_absent)
         ledger.record(one.run_id, clock.now(), [answer])
-        is_settled = answer.state is not State.GIVEN_UP
+        is_final = answer.state is not State.GIVEN_UP
         results.append(
             GivenUp(
                 reference,
                 answer.state,
                 None
-                if is_settled or clock.billing_ahead() is None
-                else _last_sent(one, ledger) + SETTLES_AFTER,
+                if is_final or clock.billing_ahead() is None
+                else _last_sent(one, ledger) + FINAL_AFTER,
                 is_looked_up=isinstance(outcome, Found | NotFound),
             )
         )
     return results
 
 
-def _lookup(request: Begun) -> LookUp:
-    return LookUp(request.intent.external_reference, request.intent.payload)
+def _lookup(request: Begun) -> Lookup:
+    return Lookup(request.intent.external_reference, request.intent.payload)
 
 
 def _last_sent(request: Begun, ledger: Ledger) -> datetime:
     """The time of the last send. A damaged ledger may have lost later sends, so then it is at least when damage was last found."""
-    recorded = ledger.last_sent(request.intent.external_reference) or request.first_sent
-    return max(recorded, ledger.damaged_at() or recorded)
+    recorded = ledger.reader.last_sent(request.intent.external_reference) or request.first_sent
+    return max(recorded, ledger.reader.damaged_at() or recorded)
 
 
 def _is_old_enough(request: Begun, ledger: Ledger, clock: Clock) -> bool:
-    """Whether both clocks show SETTLES_AFTER since the last send; False if a clock is behind the ledger or billing sends no date."""
+    """Whether both clocks show FINAL_AFTER since the last send; False if a clock is behind the ledger or billing sends no date."""
     if clock.billing_ahead() is None:
         return False
-    now, newest = min(clock.now(), clock.at_billing()), ledger.last_event_at()
-    return (newest is None or newest <= now) and now - _last_sent(request, ledger) >= SETTLES_AFTER
+    now, newest = min(clock.now(), clock.at_billing()), ledger.reader.last_event_at()
+    return (newest is None or newest <= now) and now - _last_sent(request, ledger) >= FINAL_AFTER
 
 
 def _answer(request: Begun, outcome: Outcome, note: str, *, is_absent: bool) -> Answer:
     """The event: what a lookup found, or that the request was given up."""
     kind, status = type(outcome).__name__, getattr(outcome, "status", None)
     if isinstance(outcome, Found):
-        found = found_at_billing(Progress(unsettled=True), outcome)
+        found = found_at_billing(Progress(is_in_doubt=True), outcome)
         return Answer(
             request.intent, found.state, "look_up", kind, status, billing_id=found.billing_id, payable=found.payable,
             differences=found.differences,

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.billing import Call, LookUp, Pace
+from pipeline.billing import Call, Lookup, Pace
 from pipeline.domain.responses import Outcome
 from pipeline.submission.circuit_breaker import Kind
 from pipeline.submission.gate import Gate
@@ -24,7 +24,7 @@ class Result:
 
 def kind_of(call: Call) -> Kind:
     """The kind of a call."""
-    return Kind.LOOK_UP if isinstance(call, LookUp) else Kind.CREATE
+    return Kind.LOOKUP if isinstance(call, Lookup) else Kind.CREATE
 
 
 class Pool:

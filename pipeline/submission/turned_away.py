@@ -7,7 +7,7 @@ reads the record. One answer does not show which it is; the answers to other rec
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pipeline.submission.protocol import Stop
+from pipeline.submission.steps import Stop
 
 _ALIKE = 3  #: different records refused with the same status, and none accepted between
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.billing import Call, LookUp
+from pipeline.billing import Call, Lookup
 from pipeline.domain.file_issues import FileIssue
 from pipeline.domain.responses import AnotherCustomer, Found, NotFound, Outcome
 from pipeline.storage.files import write_bytes
 from pipeline.storage.known_customers import known_to, some_customers
-from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger import LedgerReader
 from pipeline.storage.run_damage import RunDamaged, object_in
 from pipeline.storage.run_folder import RunFolder
 from pipeline.submission import Stop
@@ -75,7 +75,7 @@ def keep_account(folder: RunFolder, account: Account) -> None:
 
 
 def check_account(
-    ledger: Ledger,
+    ledger: LedgerReader,
     folder: Path,
     credential: str,
     make: Callable[[Call], Outcome],
@@ -129,7 +129,7 @@ def _no_such_account(asked: int, *, is_here: bool) -> str:
 
 def _holds(make: Callable[[Call], Outcome], reference: str, billing_id: str) -> bool | None:
     """Whether billing holds this customer under its id; None without a usable answer."""
-    call = LookUp(reference, json.dumps({"external_reference": reference}).encode())
+    call = Lookup(reference, json.dumps({"external_reference": reference}).encode())
     for _ in range(_TRIES):
         match make(call):
             case Found(billing_id=theirs):

@@ -37,7 +37,7 @@ def audit(home: Path) -> list[LedgerAudit]:
                         fault = f"its ledger is gone: its high-water mark remembers event {gone}"
                         found.append(LedgerAudit(folder.name, 0, fault, ()))
                     continue
-                broken, damage = ledger.first_broken(), tuple(ledger.damage())
+                broken, damage = ledger.first_fault(), tuple(ledger.damage())
                 found.append(LedgerAudit(folder.name, ledger.last_event(), broken, damage))
         except LedgerError as unreadable:
             if unreadable.__cause__ is not None and is_of_the_machine(unreadable.__cause__):

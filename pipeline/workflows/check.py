@@ -434,7 +434,7 @@ def _ledger(folder: Path, environment: Environment) -> Finding:
         with Ledger.read(folder) as ledger:
             if ledger is None:
                 return Finding("ledger", Verdict.OK, f"{folder}: none yet")
-            owner, unsettled, damage = ledger.environment(), ledger.unsettled(), ledger.damage()
+            owner, unsettled, damage = ledger.environment(), ledger.in_doubt(), ledger.damage()
     except PipelineError as broken:
         return _fault(
             "ledger",

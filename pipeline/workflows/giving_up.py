@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.billing import Billing
 from pipeline.errors import NothingToGiveUp
-from pipeline.storage.ledger import Begun, Ledger
+from pipeline.storage.ledger import Begun, Ledger, LedgerReader
 from pipeline.submission import Clock, GivenUp, StopRequest, give_up
 
 __all__ = ["GivenUp", "GivingUp", "give_up_requests", "refuse_unless_unsettled"]
@@ -20,7 +20,7 @@ class GivingUp:
     on_result: Callable[[GivenUp], None] = lambda _: None
 
 
-def refuse_unless_unsettled(wanted: GivingUp, ledger: Ledger, run_id: str) -> None:
+def refuse_unless_unsettled(wanted: GivingUp, ledger: LedgerReader, run_id: str) -> None:
     """Raise NothingToGiveUp unless each reference has an unsettled request of this run."""
     begun, known = _begun(wanted, ledger), ledger.states(wanted.references)
     for reference in wanted.references:
@@ -55,7 +55,7 @@ def give_up_requests(
 ) -> None:
     """Look the requests up and record each result; `wanted.on_result` gets it."""
     found = give_up(
-        list(_begun(wanted, ledger).values()),
+        list(_begun(wanted, ledger.reader).values()),
         ledger=ledger,
         make=billing.make,
         wait=stopping.event.wait,
@@ -67,6 +67,6 @@ def give_up_requests(
         wanted.on_result(one)
 
 
-def _begun(wanted: GivingUp, ledger: Ledger) -> dict[str, Begun]:
+def _begun(wanted: GivingUp, ledger: LedgerReader) -> dict[str, Begun]:
     references: Sequence[str] = list(dict.fromkeys(wanted.references))
-    return {one.intent.external_reference: one for one in ledger.begun(references)}
+    return {one.intent.external_reference: one for one in ledger.open_requests(references)}

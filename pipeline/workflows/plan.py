@@ -37,10 +37,11 @@ from pipeline.sources import (
 )
 from pipeline.storage.files import sha256_of_each, token_key
 from pipeline.storage.known_customers import References, known_to
-from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger import Ledger, LedgerReader
 from pipeline.storage.memory import memory_ceiling
 from pipeline.storage.run_folder import DIFFERING, RunFolder
 from pipeline.storage.run_search import all_runs
+from pipeline.storage.workbench import open_workbench, parts_to_plan
 from pipeline.transforming.normalize import NORMALIZATION_VERSION, Defaults
 from pipeline.transforming.source_totals import ControlTotals
 from pipeline.workflows.background import one_ahead, one_behind
@@ -220,7 +221,7 @@ def _stage_history(new: NewPlan, records: int) -> _LedgerState:
         new.folder.stage_blocks("history", _history(ledger, new.folder, records))
         if ledger is None:
             return _LedgerState()
-        return _LedgerState(ledger.last_event(), ledger.deliveries())
+        return _LedgerState(ledger.last_event(), ledger.runs.deliveries())
 
 
 def _staged_digests(new: NewPlan) -> dict[str, str]:
@@ -233,7 +234,7 @@ def _staged_digests(new: NewPlan) -> dict[str, str]:
 def _decide(new: NewPlan, known: References | None, rows: int) -> tuple[Plan, list[Finding]]:
     """Match and plan the staged records; return the plan and the findings about doubtful ones."""
     profile = new.profile
-    with new.folder.workbench(references=known.path if known else None) as workbench:
+    with open_workbench(new.folder.path, references=known.path if known else None) as workbench:
         with profile.stage("match", rows):
             find_matches(workbench)
         with profile.stage("plan", rows):
@@ -260,7 +261,7 @@ def _write_actions(new: NewPlan, workbench: duckdb.DuckDBPyConnection) -> Plan:
         where=settings.where,
         normalization=NORMALIZATION_VERSION,
     )
-    return write_plan(workbench, query, new.folder.parts_to_plan())
+    return write_plan(workbench, query, parts_to_plan(workbench))
 
 
 def _created_contents(workbench: duckdb.DuckDBPyConnection, new: NewPlan) -> list[tuple[str, str]]:
@@ -272,7 +273,9 @@ def _created_contents(workbench: duckdb.DuckDBPyConnection, new: NewPlan) -> lis
         return ledger.contents(references) if ledger is not None else []
 
 
-def _history(ledger: Ledger | None, folder: RunFolder, records: int) -> Iterator[pl.DataFrame]:
+def _history(
+    ledger: LedgerReader | None, folder: RunFolder, records: int
+) -> Iterator[pl.DataFrame]:
     """The ledger's history of the staged records; the whole history if the ledger is small."""
     texts = ("external_reference", "state", "fingerprint", "key")
     schema = {**dict.fromkeys(texts, pl.String), "normalization": pl.Int64}

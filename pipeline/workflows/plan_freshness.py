@@ -15,7 +15,7 @@ from pipeline.domain.customer import Environment
 from pipeline.errors import ConfigError, OutOfBalance, PlanStale
 from pipeline.storage.files import sha256_of
 from pipeline.storage.known_customers import known_to
-from pipeline.storage.ledger import HOME_IS_NEW, Ledger
+from pipeline.storage.ledger import HOME_IS_NEW, LedgerReader
 from pipeline.storage.manifest import MANIFEST, SIGNATURES, sealed_manifest
 from pipeline.storage.run_folder import PLAN_FILE, RunFolder
 from pipeline.workflows.again import planning_again
@@ -24,7 +24,7 @@ from pipeline.workflows.report.evidence import plan_digest
 
 def refuse_stale(
     folder: RunFolder,
-    ledger: Ledger,
+    ledger: LedgerReader,
     settings: Settings,
     environment: Environment,
     options: Mapping[str, Any],
@@ -51,12 +51,12 @@ def refuse_stale(
         )
 
 
-def _refuse_applied(folder: RunFolder, ledger: Ledger, *, accepts_new_home: bool) -> None:
+def _refuse_applied(folder: RunFolder, ledger: LedgerReader, *, accepts_new_home: bool) -> None:
     """Raise PlanStale if a plan was applied, or if its application has begun.
 
     A new home may finish a run whose own home is lost: it looks up every customer before a send.
     """
-    run = ledger.run(folder.run_id)
+    run = ledger.runs.find(folder.run_id)
     if run is None:
         if folder.was_applied:
             raise PlanStale(
@@ -70,13 +70,13 @@ def _refuse_applied(folder: RunFolder, ledger: Ledger, *, accepts_new_home: bool
                 f" If that is lost: --accept {HOME_IS_NEW};"
                 " then every customer is looked up before it is sent"
             )
-    elif run["status"] == "finished" and not folder.is_unfinished:
+    elif run.status == "finished" and not folder.is_unfinished:
         raise PlanStale(
-            f"plan {folder.run_id} was applied; it finished at {_moment(run['ended_at'])}"
+            f"plan {folder.run_id} was applied; it finished at {_moment(run.ended_at or '')}"
         )
     else:
         raise PlanStale(
-            f"plan {folder.run_id} began at {_moment(run['started_at'])} and has not finished",
+            f"plan {folder.run_id} began at {_moment(run.started_at)} and has not finished",
             suggests=("resume", folder.run_id),
         )
 
@@ -194,7 +194,9 @@ def _changed_references(
         yield "the known customers"
 
 
-def _changed_history(folder: RunFolder, plan: dict[str, Any], ledger: Ledger) -> Iterator[str]:
+def _changed_history(
+    folder: RunFolder, plan: dict[str, Any], ledger: LedgerReader
+) -> Iterator[str]:
     """Planned rows whose external reference has new events from another run."""
     references = set(ledger.moved_since(plan["ledger_event"]))
     if not references:

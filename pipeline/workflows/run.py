@@ -5,10 +5,12 @@ from pathlib import Path
 
 from pipeline.config import Settings, Target
 from pipeline.reporting import Report
-from pipeline.workflows.apply import refuse_open_issues, refuse_too_many, submit_and_report, writing
+from pipeline.workflows.apply import refuse_open_issues, refuse_too_many
+from pipeline.workflows.open_run import OpenRun, writing
 from pipeline.workflows.plan import PlannedRun, new_run_id, plan_import
 from pipeline.workflows.progress import NOBODY, StopRequest, Watch
 from pipeline.workflows.report.sign_off import sign_for_plan
+from pipeline.workflows.submit_run import submit_and_report
 from pipeline.workflows.unfinished import attempting
 
 
@@ -36,8 +38,9 @@ def run_import(
             watch=watch,
             run_id=run_id,
         )
-        refuse_too_many(planned.folder.read_plan(), settings)
+        refuse_too_many(planned.folder, settings)
         refuse_open_issues(planned.folder, settings)
         approve(planned)
         sign_for_plan(planned.folder, "approver", settings.planner)
-        return submit_and_report(planned.folder, settings, target, ledger, stopping, watch, attempt)
+        run = OpenRun(planned.folder, settings, target, ledger, stopping, watch, attempt)
+        return submit_and_report(run)

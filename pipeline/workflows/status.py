@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.domain.fates import State, sends
 from pipeline.errors import ThresholdExceeded
 from pipeline.reporting import reasons_of, stopped_by
-from pipeline.storage.ledger import Ledger, is_holding
+from pipeline.storage.ledger import Ledger, RecordedRun, is_holding
 from pipeline.storage.run_damage import DamagedRun
 from pipeline.storage.run_folder import RunFolder
 from pipeline.storage.run_search import (
@@ -111,14 +111,14 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     `since`: also what later runs did with its records.
     """
     plan = folder.read_plan_of_any_version()
-    known: dict[str, Any] | None = None
+    known: RecordedRun | None = None
     states: dict[str, int] = {}
     with Ledger.read(home / plan["environment"]["name"]) as ledger:
         if ledger is not None:
-            known = ledger.run(folder.run_id)
-            states = ledger.counts(folder.run_id)
+            known = ledger.runs.find(folder.run_id)
+            states = ledger.runs.counts(folder.run_id)
     applied = folder.read_summary() if known is None and folder.was_applied else None
-    status = known["status"] if known else applied["status"] if applied else "planned"
+    status = known.status if known else applied["status"] if applied else "planned"
     if applied:
         states = _states_of(applied)
     # All creates may be settled while the results are not written.
@@ -137,8 +137,8 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         planned=sends(plan["actions"]),
         later=plan["actions"].get("defer", 0),
         states=states,
-        started_at=known["started_at"] if known else None,
-        ended_at=known["ended_at"] if known else None,
+        started_at=known.started_at if known else None,
+        ended_at=known.ended_at if known else None,
         exit_code=ThresholdExceeded.exit_code if too_many else summary.get("exit_code"),
         reports=str(folder.path),
         verdict=(_NO_LEDGER.format(home) if applied else "")

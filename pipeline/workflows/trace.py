@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.billing import LookUp, as_billing_holds_it
+from pipeline.billing import Lookup, as_billing_holds_it
 from pipeline.config import Settings, Target
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import known
@@ -161,7 +161,7 @@ def _rows_of_billing_id(run: RunFolder, billing_id: str) -> list[str]:
 
 def _named(home: Path, billing_id: str) -> list[str]:
     with Ledger.read(home) as ledger:
-        return ledger.named(billing_id) if ledger is not None else []
+        return ledger.references_of(billing_id) if ledger is not None else []
 
 
 def _records(
@@ -251,7 +251,9 @@ def _events(folder: Path, references: Sequence[str]) -> list[dict[str, Any]]:
     with Ledger.read(folder) as ledger:
         if ledger is None:
             return []
-        return [event for reference in references for event in ledger.life_of(reference)]
+        return [
+            event._asdict() for reference in references for event in ledger.events_of(reference)
+        ]
 
 
 def _looked_up(
@@ -264,7 +266,7 @@ def _looked_up(
     sent = _sent(fit)
     run, newest = sent or fit[-1]
     with connected(settings, target, workers=1) as billing:
-        answer = billing.make(LookUp(newest["external_reference"], newest["payload"].encode()))
+        answer = billing.make(Lookup(newest["external_reference"], newest["payload"].encode()))
     match answer:
         case Found():
             held = as_billing_holds_it(newest["payload"], answer)

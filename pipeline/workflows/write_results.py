@@ -32,8 +32,10 @@ from pipeline.reporting import (
     with_differing,
     with_examples,
 )
+from pipeline.storage.aligned_parts import aligned_parts
 from pipeline.storage.files import renamed_when_whole, token_key, write_bytes, written_whole
 from pipeline.storage.run_folder import DIFFERING, PAGES, RunFolder
+from pipeline.storage.workbench import open_workbench, show, source
 from pipeline.storage.xlsx import MOST_COLUMNS, write_text_sheet
 from pipeline.submission import Stop
 from pipeline.transforming.resubmission import TOO_LONG_FOR_A_CELL
@@ -109,7 +111,7 @@ def write_results(
             "rows": creates,
             "peak_bytes": None,
         }
-    with profile.running(), folder.workbench() as workbench:
+    with profile.running(), open_workbench(folder.path) as workbench:
         for query in QUERIES:
             query(results, workbench)
     for step in STEPS:
@@ -122,7 +124,7 @@ def _write_lists(results: Results, workbench: duckdb.DuckDBPyConnection) -> None
     results.held_differs = _write_rows(
         results.folder, workbench, results.plan["columns"], results.profile, checks
     )
-    results.folder.show(workbench, "fates")
+    show(workbench, "fates")
 
 
 def _add_up(results: Results, workbench: duckdb.DuckDBPyConnection) -> None:
@@ -273,11 +275,15 @@ def _write_rows(
             name: stack.enter_context(written_whole(folder.path / f"{name}.csv")) for name in LISTS
         }
         write_rows = stack.enter_context(folder.written_in_parts("rows.parquet"))
-        parts = (
-            (folder.source(records), folder.source(plan))
-            for records, plan in folder.planned_parts()
-        )
-        found = profile.timed("fates", find_fates(workbench, folder.run_id, parts))
+        parts = list(aligned_parts(folder, "records", "plan"))
+        relations = [
+            (
+                source(workbench, part.paths["records"].name),
+                source(workbench, part.paths["plan"].name),
+            )
+            for part in parts
+        ]
+        found = profile.timed("fates", find_fates(workbench, folder.run_id, relations))
 
         def keep(numbered: tuple[int, pl.DataFrame]) -> None:
             number, fates = numbered
@@ -286,15 +292,13 @@ def _write_rows(
                 write_rows(identities(fates))
 
         keep_behind = stack.enter_context(one_behind(keep))
-        for number, plain_fates in enumerate(one_ahead(found)):
+        for number, (part, plain_fates) in enumerate(zip(parts, one_ahead(found), strict=True)):
             fates = with_differing(plain_fates, differing)
             held_differs.update(count_differing(fates))
             profile.stages["fates"]["rows"] += fates.height
             with profile.stage("lists", fates.height):
                 keep_behind((number, fates))
-                records = pl.read_parquet(
-                    folder.parts("records")[number], columns=wanted, glob=False
-                )
+                records = part.table("records").select(wanted).collect()
                 for name, file in lists.items():
                     listed_here = listed(name, records, fates, columns, folder.run_id, checks)
                     if listed_here.height or not number:

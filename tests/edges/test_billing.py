@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import pipeline.billing.client as client_module
-from pipeline.billing import ApiKey, Billing, Create, ErrorForm, LookUp, Pace, parse_address
+from pipeline.billing import ApiKey, Billing, Create, ErrorForm, Lookup, Pace, parse_address
 from pipeline.billing.client import _least_ahead
 from pipeline.domain.responses import (
     Accepted,
@@ -50,7 +50,7 @@ CUSTOMER = {
     "metadata": {"branch": "12"},
 }
 PAYLOAD = json.dumps(CUSTOMER, sort_keys=True, separators=(",", ":")).encode()
-CREATE, LOOK_UP = Create("A-1", "key-1", PAYLOAD), LookUp("A-1", PAYLOAD)
+CREATE, LOOK_UP = Create("A-1", "key-1", PAYLOAD), Lookup("A-1", PAYLOAD)
 ECHO = json.dumps({"id": "bcus_1", **CUSTOMER, "payment_rules": {"min_amount": 1}}).encode()
 DATE = "Mon, 23 Nov 2026 10:00:00 GMT"
 PROBLEM = "application/problem+json"
@@ -269,13 +269,13 @@ def test_json_is_json_with_a_parameter_and_in_capitals_too(server, content_type)
 
 
 @pytest.mark.parametrize("status", [202, 203, 204, 206, 226])
-def test_another_2xx_than_200_and_201_says_nothing_about_the_customer(server, status):
+def test_a_2xx_other_than_200_and_201_proves_nothing_about_the_customer(server, status):
     assert isinstance(
         ask(server, CREATE, raw(status, b"" if status == 204 else ECHO)), Unintelligible
     )
 
 
-def test_a_lone_surrogate_in_a_success_or_in_a_refusal_reaches_nobody_for_no_database_takes_it(
+def test_a_lone_surrogate_in_an_answer_is_not_passed_on(
     server,
 ):
     # "\ud800" parses, but is no text: written to the ledger it raises, and a whole group of outcomes is lost with it.
@@ -319,7 +319,7 @@ def test_an_answer_that_breaks_off_or_is_no_http_is_no_answer(server, call, piec
     assert isinstance(ask(server, call, *pieces), NoAnswer)
 
 
-def test_a_header_that_nobody_can_read_is_not_believed(server):
+def test_an_unreadable_header_is_ignored(server):
     garbled = raw(
         201,
         ECHO,
@@ -332,7 +332,7 @@ def test_a_header_that_nobody_can_read_is_not_believed(server):
     assert isinstance(ask(server, CREATE, raw(201, ECHO, X_Other="caf\xe9")), Accepted)
 
 
-def test_a_content_type_said_twice_is_not_believed(server):
+def test_a_repeated_content_type_is_ignored(server):
     assert isinstance(ask(server, CREATE, raw(201, ECHO, Content_Type="text/html")), Unintelligible)
 
 
@@ -362,7 +362,7 @@ def test_a_server_that_cannot_prove_who_it_is_sees_no_key(server):
     assert heard == []
 
 
-def test_nobody_listening_is_no_answer():
+def test_a_closed_port_is_no_answer():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -439,9 +439,7 @@ def test_a_body_that_drips_byte_by_byte_is_given_up_after_a_while_for_each_byte_
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
 @pytest.mark.parametrize("call", [CREATE, LOOK_UP], ids=["create", "look-up"])
-def test_a_redirect_is_told_and_the_place_that_it_names_sees_nothing(
-    server, elsewhere, call, status
-):
+def test_a_redirect_is_an_outcome_and_its_target_gets_no_request(server, elsewhere, call, status):
     elsewhere.pieces = [raw(201, ECHO)]
 
     outcome = ask(server, call, raw(status, Location=f"{elsewhere.url}/billing/customers"))
@@ -523,7 +521,7 @@ def test_a_create_is_one_request_with_its_key_and_exactly_its_bytes(server):
     ],
 )
 def test_a_reference_is_fully_quoted_in_the_path(server, reference, path):
-    ask(server, LookUp(reference, PAYLOAD), raw(404, b"{}", PROBLEM))
+    ask(server, Lookup(reference, PAYLOAD), raw(404, b"{}", PROBLEM))
 
     assert server.heard[0].split(b"\r\n")[0] == f"GET /billing/customers/{path} HTTP/1.1".encode()
 
@@ -531,7 +529,7 @@ def test_a_reference_is_fully_quoted_in_the_path(server, reference, path):
 @pytest.mark.parametrize("reference", [".", "..", ""])
 def test_a_reference_that_would_change_the_path_is_not_asked_for(server, reference):
     try:
-        outcome = ask(server, LookUp(reference, PAYLOAD), raw(200, ECHO))
+        outcome = ask(server, Lookup(reference, PAYLOAD), raw(200, ECHO))
     except ValueError:
         outcome = None
 
@@ -574,7 +572,7 @@ def test_a_reference_that_would_change_the_path_is_not_asked_for(server, referen
     ],
     ids=lambda value: ascii(str(value)[:32]),
 )
-def test_a_pause_is_told_in_seconds_or_as_a_date_by_the_server_s_own_clock_or_it_is_nonsense(
+def test_a_retry_after_is_seconds_or_a_date_by_the_server_s_clock_and_anything_else_is_ignored(
     server, text, seconds
 ):
     headers = {"Retry_After": text.encode().decode("latin-1"), "Date": DATE}
@@ -602,7 +600,7 @@ def test_a_pause_until_a_date_without_the_server_s_own_date_is_nonsense(server, 
 
 @pytest.mark.parametrize("second", ["text/html", "application/json"])
 @pytest.mark.parametrize("parameter", ["", "; charset=utf-8"])
-def test_an_answer_of_two_media_types_is_nobody_s_word(server, second, parameter):
+def test_an_answer_with_two_media_types_is_not_billing_s_own(server, second, parameter):
     refusal = json.dumps({"type": "about:blank#invalid-parameter", "status": 422}).encode()
 
     refused = ask(
@@ -740,7 +738,7 @@ def test_the_answer_to_a_create_is_this_outcome(server, answer, outcome):
     ],
     ids=lambda value: ascii(value[:45]) if isinstance(value, bytes) else type(value).__name__,
 )
-def test_the_answer_to_a_look_up_is_this_outcome(server, answer, outcome):
+def test_the_answer_to_a_lookup_is_this_outcome(server, answer, outcome):
     assert ask(server, LOOK_UP, answer) == outcome
 
 
@@ -761,7 +759,7 @@ def test_a_404_that_is_not_billing_s_own_does_not_prove_that_the_customer_is_not
 
 
 @pytest.mark.parametrize("reference", ["A-2", "a-1", "A-1 ", "A-1\\u0000", "", "bcus_1"])
-def test_a_look_up_that_echoes_another_reference_has_not_found_ours(server, reference):
+def test_a_lookup_that_echoes_another_reference_has_not_found_ours(server, reference):
     other = ECHO.replace(b'"A-1"', f'"{reference}"'.encode())
 
     assert ask(server, LOOK_UP, raw(200, other)) == AnotherCustomer(200)
@@ -789,7 +787,7 @@ NOT_BILLINGS = {
 
 @pytest.mark.parametrize("body", NOT_BILLINGS)
 @pytest.mark.parametrize("status", [400, 409, 413, 414, 422, 431])
-def test_a_refusal_of_a_record_that_is_not_billing_s_own_word_settles_nothing(server, body, status):
+def test_a_refusal_of_a_record_by_a_gateway_is_not_final(server, body, status):
     content, content_type = NOT_BILLINGS[body]
     answer = raw(
         status,
@@ -810,7 +808,7 @@ def test_a_replay_that_is_not_billing_s_own_word_is_none(server, status):
     assert outcome.replayed is False
 
 
-def test_plain_json_is_billing_s_own_word_where_the_config_says_so(server):
+def test_plain_json_counts_as_billing_s_own_error_if_the_config_allows_it(server):
     def asked(call, answer: bytes):
         server.pieces = [answer]
         with Billing(parse_address(server.url), KEY, workers=1, errors=ErrorForm.JSON) as billing:
@@ -886,7 +884,7 @@ def test_after_an_answer_that_names_another_customer_its_connection_is_not_used_
     ],
     ids=lambda value: ascii(value[:30]) if isinstance(value, bytes) else "",
 )
-def test_an_echo_that_is_not_what_was_sent_is_told_field_by_field(
+def test_an_echo_that_differs_from_the_request_is_compared_field_by_field(
     server, ours, theirs, differences
 ):
     assert ours in ECHO
@@ -974,7 +972,7 @@ def test_nothing_leaves_while_billing_asked_for_a_pause_and_a_shorter_one_ends_n
     assert tick.now == 10
 
 
-def test_after_idling_the_turns_that_nobody_took_are_not_made_up_for():
+def test_turns_that_were_not_taken_while_idle_are_not_made_up_for():
     tick = Tick()
     pace = Pace(4, tick)
     pace.wait(tick)

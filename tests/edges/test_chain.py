@@ -1,4 +1,4 @@
-"""The chain over the journal: whatever is changed, removed or put in is named, and an end that vanished is noticed at opening."""
+"""The hash chain of the ledger: it names every change, and an opening notices a missing end."""
 
 import hashlib
 import shutil
@@ -68,10 +68,10 @@ def change(home: Path, sql: str) -> None:
 def damage(home: Path) -> list[str]:
     """What an opening for writing finds."""
     with Ledger.opened(home / "sandbox", HERE) as ledger:
-        return ledger.damage()
+        return ledger.reader.damage()
 
 
-def test_an_untouched_journal_holds(home):
+def test_an_untouched_ledger_holds(home):
     [found] = audit(home)
 
     assert (found.broken, found.events, found.damage) == (None, 6, ())
@@ -140,7 +140,7 @@ def test_every_column_of_an_event_is_covered(home):
         ),
     ],
 )
-def test_what_was_removed_or_put_in_is_named(home, sql, named):
+def test_an_audit_names_what_was_removed_or_put_in(home, sql, named):
     change(home, sql)
 
     [found] = audit(home)
@@ -168,11 +168,11 @@ RELIED_ON = {
     ),
     "an unsettled payload and its name": (
         f"UPDATE payloads SET payload = x'7b7d', fingerprint = '{hashlib.sha256(b'{}').hexdigest()}' WHERE fingerprint = '{intent('A-3').fingerprint}'",
-        "1 unsettled rows have no payload",
+        "1 open requests have no payload",
     ),
     "an unsettled payload that is gone": (
         "DELETE FROM payloads",
-        "1 unsettled rows have no payload",
+        "1 open requests have no payload",
     ),
     "how a run ended": ("UPDATE runs SET status = 'finished'", "the table runs"),
     "which process a run was": ("UPDATE runs SET pid = 1", "the table runs"),
@@ -232,7 +232,9 @@ def test_an_unsettled_row_that_keeps_an_earlier_answer_is_no_fault(home):
                 AT,
                 [Answer(intent("A-3"), State.UNKNOWN, "create", "Unexpected", 403, detail=detail)],
             )
-        assert ledger.unsettled_requests() == [("A-3", "run-1", "a 403 that is not billing's own")]
+        assert ledger.reader.requests_in_doubt() == [
+            ("A-3", "run-1", "a 403 that is not billing's own")
+        ]
 
     assert audit(home)[0].holds
 
@@ -292,7 +294,7 @@ def test_a_changed_end_is_noticed(home):
     assert "the events after 5 are not those that were written" in damage(home)[0]
 
 
-def test_a_mark_that_is_behind_says_nothing_for_it_is_never_flushed(home):
+def test_an_older_mark_is_no_fault_because_it_is_never_flushed(home):
     mark = (home / "sandbox" / "ledger.mark").read_bytes()
     with Ledger.opened(home / "sandbox", HERE) as ledger:
         ledger.record_intents("run-2", AT, [intent("A-4")], "credential")
@@ -336,8 +338,8 @@ def test_a_wal_that_is_cut_or_flipped_is_never_taken_for_whole(tmp_path_factory,
     try:
         with Ledger.opened(folder, HERE) as ledger:
             kept, found = (
-                len(ledger.states([f"A-{number}" for number in range(8)])),
-                ledger.damage(),
+                len(ledger.reader.states([f"A-{number}" for number in range(8)])),
+                ledger.reader.damage(),
             )
     except LedgerError:
         return
@@ -388,12 +390,12 @@ def test_a_ledger_of_the_third_version_holds_and_keeps_from_now_on_by_which_rule
     assert audit(home)[0].holds
     with Ledger.read(home / "sandbox") as ledger:
         assert {row[-1] for block in ledger.history() for row in block} == {None}
-        assert {begun.intent.normalization for begun in ledger.begun()} == {None}
+        assert {begun.intent.normalization for begun in ledger.open_requests()} == {None}
 
     with Ledger.opened(home / "sandbox", HERE) as ledger:
         ledger.record_intents("run-2", AT, [replace(intent("A-9"), normalization=2)], "credential")
-        known = {row[0]: row[-1] for block in ledger.history() for row in block}
-        [begun] = ledger.begun(["A-9"])
+        known = {row[0]: row[-1] for block in ledger.reader.history() for row in block}
+        [begun] = ledger.reader.open_requests(["A-9"])
 
     assert (known["A-1"], known["A-9"], begun.intent.normalization) == (None, 2, 2)
     assert audit(home)[0].holds
@@ -439,7 +441,7 @@ MOUNTS = """\
         ("/mnt/sshfs/a/b", "fuse.sshfs"),
     ],
 )
-def test_the_file_system_under_a_path_is_told(tmp_path, monkeypatch, path, kind):
+def test_the_file_system_of_a_path_is_found(tmp_path, monkeypatch, path, kind):
     monkeypatch.setattr("pipeline.storage.ledger.network_mounts.MOUNTS", tmp_path / "mountinfo")
     (tmp_path / "mountinfo").write_text(MOUNTS)
 
@@ -482,7 +484,7 @@ def test_a_ledger_on_a_local_disk_is_opened(tmp_path, monkeypatch, kind):
     mounted(monkeypatch, tmp_path, kind)
 
     with Ledger.opened(tmp_path, HERE) as ledger:
-        assert ledger.damage() == []
+        assert ledger.reader.damage() == []
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def planted(tmp_path_factory):
         "\n".join([HEADER, *rows, rows[7]]) + "\n", encoding="utf-8"
     )
     with SandboxServer(
-        api_key=SECRET, faults=Faults(opaque_types=True, lost_reply=0.2), seed=3
+        api_key=SECRET, faults=Faults.of(opaque_types=True, lost_reply=0.2), seed=3
     ) as sandbox:
         place = Place(folder, sandbox)
         name, email, phone = PEOPLE[3]

@@ -342,7 +342,7 @@ def test_a_config_with_an_address_is_a_destination(pipeline):
 # -- plans that were applied ------------------------------------------------------------------------------------------
 
 
-def test_a_finished_plan_says_when_it_was_applied_and_is_not_applied_again_whatever_the_home(
+def test_a_finished_plan_is_not_applied_again_with_any_home_and_names_when_it_was_applied(
     pipeline,
 ):
     customers_csv(pipeline.folder / "c.csv", 3)

@@ -71,9 +71,9 @@ def test_intents_are_seen_by_another_connection_as_soon_as_they_are_recorded(led
     assert events == [("intent", "A-1"), ("intent", "A-2")]
 
 
-def test_the_journal_is_a_wal_with_full_synchronization(ledger):
+def test_the_database_uses_a_wal_with_full_synchronization(ledger):
     modes = [
-        ledger._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        ledger.reader.database.connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("journal_mode", "synchronous")
     ]
 
@@ -86,15 +86,15 @@ def test_a_window_of_intents_is_recorded_whole_or_not_at_all(ledger):
     with pytest.raises(LedgerError):
         ledger.record_intents("run-1", AT, [intent("A-1"), broken], "credential")
 
-    assert ledger.states(["A-1", "A-2"]) == {}
-    assert ledger.last_event() == 0
+    assert ledger.reader.states(["A-1", "A-2"]) == {}
+    assert ledger.reader.last_event() == 0
 
 
-def test_states_are_told_for_those_references_that_were_begun(ledger):
+def test_states_cover_the_references_that_have_an_intent(ledger):
     ledger.record_intents("run-1", AT, [intent("A-1"), intent("A-2", "f2")], "credential")
     ledger.record("run-2", AT, [answered(intent("A-2", "f2"), State.CREATED, billing_id="bcus_2")])
 
-    found = ledger.states(["A-1", "A-2", "A-3", "", "'; DROP TABLE rows; --"])
+    found = ledger.reader.states(["A-1", "A-2", "A-3", "", "'; DROP TABLE rows; --"])
 
     assert {
         reference: (known.state, known.fingerprint, known.run_id)
@@ -105,16 +105,16 @@ def test_states_are_told_for_those_references_that_were_begun(ledger):
     }
 
 
-def test_the_states_of_ten_thousand_references_are_told_at_once(ledger):
+def test_one_query_reads_the_states_of_ten_thousand_references(ledger):
     many = [intent(f"A-{n}") for n in range(10_000)]
     ledger.record_intents("run-1", AT, many, "credential")
 
-    found = ledger.states([one.external_reference for one in many])
+    found = ledger.reader.states([one.external_reference for one in many])
 
     assert len(found) == 10_000
 
 
-def test_an_unsettled_row_keeps_bytes_key_generation_age_and_credential(ledger):
+def test_a_request_in_doubt_keeps_bytes_key_generation_age_and_credential(ledger):
     meant = intent("A-1", generation=2)
     later = AT + timedelta(hours=3)
     ledger.record_intents("run-1", AT, [meant], "credential-1")
@@ -122,21 +122,24 @@ def test_an_unsettled_row_keeps_bytes_key_generation_age_and_credential(ledger):
         "run-1", later, [Answer(meant, State.UNKNOWN, "create", "NoAnswer", detail="ReadTimeout")]
     )
 
-    assert ledger.begun() == [Begun(meant, AT, "credential-1", "run-1")]
+    assert ledger.reader.open_requests() == [Begun(meant, AT, "credential-1", "run-1")]
 
 
-def test_begun_tells_all_unsettled_rows_or_those_that_are_asked_for_and_no_settled_one(ledger):
+def test_open_requests_are_all_in_doubt_or_those_of_given_references_and_never_a_final_one(ledger):
     ledger.record_intents(
         "run-1", AT, [intent(r) for r in ("A-1", "A-2", "A-3", "A-4")], "credential"
     )
     ledger.record("run-1", AT, [answered(intent("A-2"), State.CREATED), Withdrawal(intent("A-4"))])
 
-    everything = [begun.intent.external_reference for begun in ledger.begun()]
-    asked_for = [begun.intent.external_reference for begun in ledger.begun(["A-3", "A-2", "A-9"])]
+    everything = [begun.intent.external_reference for begun in ledger.reader.open_requests()]
+    asked_for = [
+        begun.intent.external_reference
+        for begun in ledger.reader.open_requests(["A-3", "A-2", "A-9"])
+    ]
 
     assert everything == ["A-1", "A-3"]
     assert asked_for == ["A-3"]
-    assert ledger.begun([]) == []
+    assert ledger.reader.open_requests([]) == []
 
 
 def test_a_new_generation_replaces_key_and_age_and_keeps_the_bytes(ledger):
@@ -144,7 +147,7 @@ def test_a_new_generation_replaces_key_and_age_and_keeps_the_bytes(ledger):
     ledger.record_intents("run-1", AT, [first], "old")
     ledger.record_intents("run-1", AT + timedelta(hours=1), [second], "new")
 
-    assert ledger.begun() == [Begun(second, AT + timedelta(hours=1), "new", "run-1")]
+    assert ledger.reader.open_requests() == [Begun(second, AT + timedelta(hours=1), "new", "run-1")]
     assert first.key != second.key
 
 
@@ -155,42 +158,40 @@ def test_the_bytes_of_an_intent_are_frozen_even_where_the_same_fingerprint_comes
 
     ledger.record_intents("run-2", AT, [again], "credential")
 
-    assert ledger.begun()[0].intent.payload == intent("A-1").payload
+    assert ledger.reader.open_requests()[0].intent.payload == intent("A-1").payload
 
 
-def test_a_lookup_that_finds_nothing_keeps_the_last_answer_of_an_unsettled_request(ledger):
+def test_a_lookup_that_finds_nothing_keeps_the_last_outcome_of_a_request_in_doubt(ledger):
     meant = intent("A-1")
     ledger.record_intents("run-1", AT, [meant], "credential")
     ledger.record("run-1", AT, [answered(meant, State.UNKNOWN, detail="no answer within 30 s")])
     ledger.record("run-2", AT, [answered(meant, State.UNKNOWN)])
-    assert ledger.unsettled_requests() == [("A-1", "run-2", "no answer within 30 s")]
+    assert ledger.reader.requests_in_doubt() == [("A-1", "run-2", "no answer within 30 s")]
 
     ledger.record("run-2", AT, [answered(meant, State.CREATED, billing_id="b-1")])
-    assert next(ledger.outcomes())[0][-1] is None
+    assert next(ledger.reader.outcomes())[0][-1] is None
 
 
-def test_the_life_of_a_reference_is_told_from_its_first_event_to_its_last(ledger):
+def test_the_events_of_a_reference_come_in_order_and_without_those_of_others(ledger):
     first, again = intent("A-1"), intent("A-1", generation=2)
     ledger.record_intents("run-1", AT, [first, intent("A-2")], "credential")
     ledger.record("run-1", AT, [answered(first, State.UNKNOWN, status=500, replayed=True)])
     ledger.record_intents("run-2", AT, [again], "credential")
     ledger.record("run-2", AT, [answered(again, State.CREATED, status=201, billing_id="cus_1")])
 
-    life = ledger.life_of("A-1")
+    life = ledger.reader.events_of("A-1")
 
-    assert [
-        (event["run_id"], event["kind"], event["generation"], event["status"]) for event in life
-    ] == [
+    assert [(event.run_id, event.kind, event.generation, event.status) for event in life] == [
         ("run-1", "intent", 1, None),
         ("run-1", "answer", 1, 500),
         ("run-2", "intent", 2, None),
         ("run-2", "settled", 2, 201),
     ]
-    assert life[-1]["billing_id"] == "cus_1"
-    assert ledger.life_of("A-9") == []
+    assert life[-1].billing_id == "cus_1"
+    assert ledger.reader.events_of("A-9") == []
 
 
-def test_what_a_run_has_settled_is_told_without_what_it_only_began_or_another_has_moved(ledger):
+def test_the_final_states_of_a_run_leave_out_open_requests_and_what_another_run_moved(ledger):
     made = [intent(f"A-{number}") for number in range(4)]
     ledger.record_intents("run-1", AT, made, "credential")
     ledger.record(
@@ -201,9 +202,9 @@ def test_what_a_run_has_settled_is_told_without_what_it_only_began_or_another_ha
     ledger.record_intents("run-2", AT, [intent("B-1")], "credential")
     ledger.record("run-2", AT, [answered(intent("B-1"), State.CREATED)])
 
-    settled = chain.from_iterable(ledger.settled_by("run-1"))
+    settled = chain.from_iterable(ledger.reader.runs.final_states("run-1"))
     assert sorted(reference for reference, _, _ in settled) == ["A-0", "A-1"]
-    assert list(ledger.settled_by("run-3")) == []
+    assert list(ledger.reader.runs.final_states("run-3")) == []
 
 
 def test_what_a_run_ended_stays_its_own_after_another_run_began_other_content(ledger):
@@ -214,17 +215,23 @@ def test_what_a_run_ended_stays_its_own_after_another_run_began_other_content(le
     ledger.record("run-1", AT, [answered(first, State.REFUSED, detail="no")])
     ledger.record_intents("run-2", AT, [second], "credential")
 
-    assert [row[:4] for row in ledger.moved_from("run-1")] == [("A-1", "refused", "run-1", "f1")]
-    assert list(chain.from_iterable(ledger.settled_by("run-1"))) == [("A-1", "refused", None)]
-    assert ledger.moved_from("run-2") == []
+    assert [row[:4] for row in ledger.reader.runs.moved_from("run-1")] == [
+        ("A-1", "refused", "run-1", "f1")
+    ]
+    assert list(chain.from_iterable(ledger.reader.runs.final_states("run-1"))) == [
+        ("A-1", "refused", None)
+    ]
+    assert ledger.reader.runs.moved_from("run-2") == []
     ledger.record("run-2", AT, [answered(second, State.REFUSED)])
     ledger.record_intents("run-1", AT, [intent("A-1", "f3")], "credential")
-    assert [row[:4] for row in ledger.moved_from("run-2")] == [
+    assert [row[:4] for row in ledger.reader.runs.moved_from("run-2")] == [
         ("A-1", "refused", "run-2", "f2")
     ]  # by an older run
     assert {
         pair: end.state
-        for pair, end in ledger.ends([("A-1", "f1"), ("A-1", "f2"), ("A-1", "f3")]).items()
+        for pair, end in ledger.reader.last_states(
+            [("A-1", "f1"), ("A-1", "f2"), ("A-1", "f3")]
+        ).items()
     } == {
         ("A-1", "f1"): State.REFUSED,
         ("A-1", "f2"): State.REFUSED,
@@ -232,11 +239,11 @@ def test_what_a_run_ended_stays_its_own_after_another_run_began_other_content(le
     }
 
 
-def test_rows_are_looked_up_by_reference_as_they_are_told_altogether(ledger):
+def test_a_lookup_by_reference_finds_the_same_rows_as_reading_all_of_them(ledger):
     ledger.record_intents("run-1", AT, [intent(f"A-{number}") for number in range(7)], "credential")
     wanted = ["A-3", "A-1", "B-1", 'it\'s "1"']
 
-    for ask in (ledger.history, ledger.outcomes):
+    for ask in (ledger.reader.history, ledger.reader.outcomes):
         all_of_them = [row for block in ask() for row in block]
         some = [row for block in ask(wanted) for row in block]
         assert sorted(some) == [row for row in all_of_them if row[0] in wanted]
@@ -257,22 +264,25 @@ def test_what_is_asked_while_a_run_goes_on_never_walks_through_the_whole_ledger(
         connection.execute("DROP INDEX events_by_reference")
         connection.execute("DROP INDEX rows_by_run")
     with Ledger.opened(tmp_path, HERE) as again:  # a ledger that was made without them gets them
-        told = " ".join(row[3] for row in again._connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+        told = " ".join(
+            row[3]
+            for row in again.reader.database.connection.execute(f"EXPLAIN QUERY PLAN {query}")
+        )
 
     assert "SEARCH" in told
     assert "SCAN events" not in told
     assert "SCAN rows" not in told
 
 
-def test_what_moved_since_an_event_is_told(ledger):
+def test_the_ledger_names_the_references_that_moved_since_an_event(ledger):
     ledger.record_intents("run-1", AT, [intent("A-1"), intent("A-2")], "credential")
-    mark = ledger.last_event()
+    mark = ledger.reader.last_event()
     ledger.record("run-1", AT, [answered(intent("A-2"), State.CREATED)])
     ledger.record_intents("run-1", AT, [intent("A-3")], "credential")
 
-    assert set(ledger.moved_since(mark)) == {"A-2", "A-3"}
-    assert list(ledger.moved_since(ledger.last_event())) == []
-    assert set(ledger.moved_since(0)) == {"A-1", "A-2", "A-3"}
+    assert set(ledger.reader.moved_since(mark)) == {"A-2", "A-3"}
+    assert list(ledger.reader.moved_since(ledger.reader.last_event())) == []
+    assert set(ledger.reader.moved_since(0)) == {"A-1", "A-2", "A-3"}
 
 
 def test_requests_are_counted_by_run_from_the_events(ledger):
@@ -288,9 +298,9 @@ def test_requests_are_counted_by_run_from_the_events(ledger):
         ],
     )
 
-    assert ledger.requests("run-1") == {"creates": 2, "replayed": 1, "look_ups": 1}
-    assert ledger.requests("run-2") == {"creates": 0, "replayed": 0, "look_ups": 0}
-    assert ledger.counts("run-1") == {"created": 1, "adopted": 1}
+    assert ledger.reader.runs.requests("run-1") == (2, 1, 1)
+    assert ledger.reader.runs.requests("run-2") == (0, 0, 0)
+    assert ledger.reader.runs.counts("run-1") == {"created": 1, "adopted": 1}
 
 
 def test_differences_and_naughty_texts_come_back_as_they_were(ledger):
@@ -308,29 +318,32 @@ def test_differences_and_naughty_texts_come_back_as_they_were(ledger):
         ],
     )
 
-    ((reference, *_, detail),) = next(ledger.outcomes())
+    ((reference, *_, detail),) = next(ledger.reader.outcomes())
 
     assert reference == "A-1"
     assert json.loads(detail) == [["name", naughty, None]]
 
 
-def test_a_run_s_beginning_and_end_are_told(ledger):
+def test_the_ledger_records_when_a_run_starts_stops_and_resumes(ledger):
     ledger.begin_run("run-1", AT, 7, 4121)
-    running = ledger.run("run-1")
+    running = ledger.reader.runs.find("run-1")
     ledger.end_run("run-1", AT + timedelta(seconds=5), "stopped")
-    stopped = ledger.run("run-1")
+    stopped = ledger.reader.runs.find("run-1")
     ledger.begin_run("run-1", AT + timedelta(hours=1), 7, 99)
 
-    assert (running["status"], running["planned"], running["pid"], running["ended_at"]) == (
+    assert (running.status, running.planned, running.pid, running.ended_at) == (
         "running",
         7,
         4121,
         None,
     )
-    assert (stopped["status"], stopped["ended_at"]) == ("stopped", "2026-11-22T06:00:05+00:00")
-    assert (ledger.run("run-1")["status"], ledger.run("run-1")["ended_at"]) == ("running", None)
-    assert ledger.run("run-1")["started_at"] == AT.isoformat()
-    assert ledger.run("run-2") is None
+    assert (stopped.status, stopped.ended_at) == ("stopped", "2026-11-22T06:00:05+00:00")
+    assert (
+        ledger.reader.runs.find("run-1").status,
+        ledger.reader.runs.find("run-1").ended_at,
+    ) == ("running", None)
+    assert ledger.reader.runs.find("run-1").started_at == AT.isoformat()
+    assert ledger.reader.runs.find("run-2") is None
 
 
 MOVES = st.tuples(
@@ -362,11 +375,11 @@ def test_the_projected_table_is_what_the_events_lead_to(tmp_path_factory, moves)
                     at,
                     [answered(current[reference], State(move), billing_id=f"bcus_{number}")],
                 )
-        events = ledger._connection.execute(
+        events = ledger.reader.database.connection.execute(
             "SELECT seq, run_id, at, kind, external_reference, fingerprint, generation, key, state, billing_id, credential"
             " FROM events ORDER BY seq"
         ).fetchall()
-        rows = ledger._connection.execute(
+        rows = ledger.reader.database.connection.execute(
             "SELECT external_reference, state, run_id, fingerprint, generation, key, first_sent, credential, billing_id, seq"
             " FROM rows ORDER BY external_reference"
         ).fetchall()
@@ -414,7 +427,7 @@ def test_the_ledger_of_another_environment_is_refused_and_left_as_it_was(tmp_pat
         pass
 
     with Ledger.opened(tmp_path, HERE) as ledger:
-        assert ledger.last_event() == 1
+        assert ledger.reader.last_event() == 1
 
 
 def test_a_ledger_of_a_newer_version_is_refused_for_reading_and_writing(tmp_path):
@@ -498,7 +511,7 @@ def test_a_database_of_something_else_is_a_ledger_error_and_is_not_written_to(tm
     assert tables == [("recipes",)]
 
 
-@pytest.mark.parametrize("ask", ["history", "outcomes", "begun", "moved_since", "states"])
+@pytest.mark.parametrize("ask", ["history", "outcomes", "open_requests", "moved_since", "states"])
 def test_damage_that_shows_only_while_rows_are_read_is_a_ledger_error(tmp_path, ask):
     many = [intent(f"A-{n:05}") for n in range(5_000)]
     with Ledger.opened(tmp_path, HERE) as ledger:
@@ -516,7 +529,7 @@ def test_damage_that_shows_only_while_rows_are_read_is_a_ledger_error(tmp_path, 
         asking = {
             "history": lambda: list(ledger.history()),
             "outcomes": lambda: list(ledger.outcomes()),
-            "begun": ledger.begun,
+            "open_requests": ledger.open_requests,
             "moved_since": lambda: list(ledger.moved_since(0)),
             "states": lambda: ledger.states([one.external_reference for one in many]),
         }[ask]
@@ -525,13 +538,13 @@ def test_damage_that_shows_only_while_rows_are_read_is_a_ledger_error(tmp_path, 
 
 
 def test_a_disk_without_room_is_a_ledger_error_and_the_intents_are_not_there(ledger):
-    pages = ledger._connection.execute("PRAGMA page_count").fetchone()[0]
-    ledger._connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+    pages = ledger.reader.database.connection.execute("PRAGMA page_count").fetchone()[0]
+    ledger.reader.database.connection.execute(f"PRAGMA max_page_count = {pages + 1}")
 
     with pytest.raises(LedgerError, match="disk has room"):
         ledger.record_intents("run-1", AT, [intent(f"A-{n}") for n in range(1_000)], "credential")
 
-    assert ledger.states(["A-1"]) == {}
+    assert ledger.reader.states(["A-1"]) == {}
 
 
 READ_ONLY = """
@@ -588,12 +601,12 @@ def test_a_reader_sees_what_was_recorded_while_the_writer_goes_on(ledger):
 
     with Ledger.read(ledger.path.parent) as reader:
         first = reader.states(["A-1"])["A-1"].state
-        ledger._connection.execute(
+        ledger.reader.database.connection.execute(
             "BEGIN IMMEDIATE"
         )  # a writer in the middle of its transaction keeps no reader out
-        ledger._connection.execute("UPDATE rows SET state = 'created'")
+        ledger.reader.database.connection.execute("UPDATE rows SET state = 'created'")
         during = reader.states(["A-1"])["A-1"].state
-        ledger._connection.execute("COMMIT")
+        ledger.reader.database.connection.execute("COMMIT")
         after = reader.states(["A-1"])["A-1"].state
 
     assert (first, during, after) == (State.UNKNOWN, State.UNKNOWN, State.CREATED)
@@ -601,9 +614,9 @@ def test_a_reader_sees_what_was_recorded_while_the_writer_goes_on(ledger):
 
 def test_a_reader_cannot_write(ledger):
     with Ledger.read(ledger.path.parent) as reader, pytest.raises(LedgerError):
-        reader.record_intents("run-1", AT, [intent("A-1")], "credential")
+        Ledger(reader.database).record_intents("run-1", AT, [intent("A-1")], "credential")
 
-    assert ledger.last_event() == 0
+    assert ledger.reader.last_event() == 0
 
 
 def test_reading_where_there_is_no_ledger_makes_none(tmp_path):
@@ -690,8 +703,8 @@ def test_a_run_whose_lock_was_removed_and_that_meets_another_writer_stops_and_na
         with run_lock(tmp_path, "run-2", "later"), Ledger.opened(tmp_path, HERE) as second:
             second.record_intents("run-2", AT, [intent("A-2")], "credential")
             if is_writing_now:
-                second._connection.execute("BEGIN IMMEDIATE")
-                first._connection.execute("PRAGMA busy_timeout = 0")
+                second.reader.database.connection.execute("BEGIN IMMEDIATE")
+                first.reader.database.connection.execute("PRAGMA busy_timeout = 0")
             with pytest.raises(LedgerError, match="another process writes") as stopped:
                 first.record_intents("run-1", AT, [intent("A-3")], "credential")
 

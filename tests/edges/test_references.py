@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pipeline.errors import OutputRefused, ReferencesError
 from pipeline.storage.known_customers import COLUMNS, References, known_to, load
 from pipeline.storage.run_folder import RunFolder
+from pipeline.storage.workbench import open_workbench
 
 NOW = datetime(2026, 3, 2, 9, 14, tzinfo=UTC)
 RUN_ID = "20260302T091400Z-customers-3f9a1c"
@@ -195,7 +196,7 @@ def test_a_folder_of_any_name_holds_references_that_a_run_of_any_name_can_read(t
     references = loaded(tmp_path / name / "home", ROWS)
     folder = RunFolder.create(tmp_path / name / "reports", RUN_ID)
 
-    with folder.workbench(references=references.path) as workbench:
+    with open_workbench(folder.path, references=references.path) as workbench:
         count = workbench.execute("SELECT count(*) FROM known").fetchone()[0]
 
     assert count == 5
@@ -308,12 +309,12 @@ def test_a_file_that_is_no_database_is_told_with_what_to_do(tmp_path, content):
     with pytest.raises(ReferencesError, match="pipeline references load"):
         known_to(tmp_path)
     with pytest.raises(ReferencesError, match="pipeline references load"):
-        open_workbench(tmp_path)
+        attach(tmp_path)
 
 
-def open_workbench(folder: Path) -> None:
+def attach(folder: Path) -> None:
     run = RunFolder.create(folder / "reports", RUN_ID)
-    with run.workbench(references=folder / "references.duckdb") as workbench:
+    with open_workbench(run.path, references=folder / "references.duckdb") as workbench:
         workbench.execute("SELECT count(DISTINCT external_reference) FROM known").fetchall()
 
 
@@ -335,7 +336,7 @@ def test_a_byte_that_was_changed_on_the_disk_is_found_at_the_latest_when_it_is_r
     path.write_bytes(content)
 
     with pytest.raises(ReferencesError, match="pipeline references load"):
-        open_workbench(tmp_path)
+        attach(tmp_path)
 
 
 # in the workbench
@@ -347,7 +348,7 @@ def bench(tmp_path):
     (tmp_path / "home" / "ledger.sqlite").write_bytes(b"secret")
     folder = RunFolder.create(tmp_path / "reports", RUN_ID)
     folder.stage_records(1, pl.DataFrame({"position": [1, 2]}))
-    with folder.workbench(references=references.path) as workbench:
+    with open_workbench(folder.path, references=references.path) as workbench:
         yield workbench, tmp_path
 
 
@@ -382,9 +383,8 @@ def test_references_of_an_earlier_version_without_hashes_are_read(tmp_path):
         connection.execute("DROP TABLE hashes")
 
     assert known_to(tmp_path / "home") == references
-    with RunFolder.create(tmp_path / "reports", RUN_ID).workbench(
-        references=references.path
-    ) as workbench:
+    folder = RunFolder.create(tmp_path / "reports", RUN_ID)
+    with open_workbench(folder.path, references=references.path) as workbench:
         assert workbench.execute("SELECT count(*) FROM known").fetchone() == (5,)
         assert not workbench.execute(
             "SELECT 1 FROM duckdb_views() WHERE view_name = 'stored_hashes'"
@@ -396,14 +396,14 @@ def test_a_workbench_without_references_has_the_same_columns_and_no_rows(tmp_pat
     folder = RunFolder.create(tmp_path / "reports", RUN_ID)
 
     def shown(path: Path | None) -> list:
-        with folder.workbench(references=path) as workbench:
+        with open_workbench(folder.path, references=path) as workbench:
             return [
                 workbench.execute(f"DESCRIBE {view}").fetchall()
                 for view in ("known", "known_fields")
             ]
 
     assert shown(None) == shown(references.path)
-    with folder.workbench() as workbench:
+    with open_workbench(folder.path) as workbench:
         assert workbench.execute("SELECT * FROM known, known_fields").fetchall() == []
 
 
@@ -465,7 +465,7 @@ def test_references_that_cannot_be_linked_are_copied(tmp_path, monkeypatch):
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", another_file_system)
-    with folder.workbench(references=references.path) as workbench:
+    with open_workbench(folder.path, references=references.path) as workbench:
         assert workbench.execute("SELECT count(*) FROM known").fetchone() == (5,)
 
     assert names(folder.path) == ["staged"]
@@ -476,7 +476,7 @@ def test_references_behind_a_symbolic_link_are_read_and_as_safe(tmp_path):
     (tmp_path / "link.duckdb").symlink_to(references.path)
     folder = RunFolder.create(tmp_path / "reports", RUN_ID)
 
-    with folder.workbench(references=tmp_path / "link.duckdb") as workbench:
+    with open_workbench(folder.path, references=tmp_path / "link.duckdb") as workbench:
         allowed = json.dumps(
             workbench.execute("SELECT current_setting('allowed_paths')").fetchall()
         )
@@ -488,7 +488,7 @@ def test_a_load_while_a_workbench_reads_disturbs_neither(tmp_path):
     references = loaded(tmp_path / "home", ROWS)
     folder = RunFolder.create(tmp_path / "reports", RUN_ID)
 
-    with folder.workbench(references=references.path) as workbench:
+    with open_workbench(folder.path, references=references.path) as workbench:
         loaded(tmp_path / "home", ROWS[:1])
         during = workbench.execute("SELECT count(*) FROM known").fetchone()
 

@@ -34,6 +34,7 @@ from pipeline.storage.run_search import (
     find_runs,
     matching_runs,
 )
+from pipeline.storage.workbench import open_workbench
 from pipeline.verifier.manifest import read_manifest
 from pipeline.workflows.account import kept_account
 from pipeline.workflows.report.evidence import differences_of
@@ -309,7 +310,7 @@ def test_a_run_folder_and_all_in_it_are_private_even_where_the_umask_is_not(tmp_
         folder = RunFolder.create(tmp_path / "reports", RUN_ID)
         folder.stage_records(1, pl.DataFrame({"position": [1]}))
         folder.write_json("plan.json", {"a": "é"})
-        with folder.workbench() as workbench:
+        with open_workbench(folder.path) as workbench:
             workbench.execute("SELECT * FROM records").fetchall()
 
     found = [folder.path.parent, folder.path, *folder.path.rglob("*")]
@@ -527,7 +528,7 @@ def bench(tmp_path):
     folder.stage("plan-00001.parquet", pl.DataFrame({"position": [1]}))
     (tmp_path / "outside.csv").write_text("secret\n42\n")
     (tmp_path / "reports" / "beside.csv").write_text("secret\n42\n")
-    with folder.workbench() as workbench:
+    with open_workbench(folder.path) as workbench:
         yield workbench, tmp_path
 
 
@@ -601,7 +602,7 @@ def test_the_workbench_refuses_what_leads_out_of_its_run(bench, statement):
 def test_the_workbench_leaves_nothing_behind_even_after_an_error(tmp_path):
     folder = RunFolder.create(tmp_path, RUN_ID)
 
-    with pytest.raises(RuntimeError), folder.workbench():
+    with pytest.raises(RuntimeError), open_workbench(folder.path):
         raise RuntimeError
 
     assert names(folder.path) == ["staged"]
@@ -614,7 +615,7 @@ def test_a_folder_of_any_name_is_a_folder(tmp_path, name):
     folder = RunFolder.create(tmp_path / name, RUN_ID)
     folder.stage_records(1, pl.DataFrame({"position": [1, 2]}))
 
-    with folder.workbench() as workbench:
+    with open_workbench(folder.path) as workbench:
         count = workbench.execute("SELECT count(*) FROM records").fetchone()[0]
         with renamed_when_whole(folder.path / "out.csv") as path:
             workbench.execute(
@@ -631,7 +632,7 @@ def test_a_neighbour_whose_name_matches_a_folder_read_as_a_pattern_is_not_read(t
             1, pl.DataFrame({"position": list(range(rows))})
         )
 
-    with RunFolder(tmp_path / "a[1]" / RUN_ID).workbench() as workbench:
+    with open_workbench(RunFolder(tmp_path / "a[1]" / RUN_ID).path) as workbench:
         count = workbench.execute("SELECT count(*) FROM records").fetchone()[0]
 
     assert count == 1

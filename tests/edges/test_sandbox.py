@@ -508,7 +508,7 @@ def test_the_same_key_with_another_payload_is_refused_with_422(caller: Caller) -
 def test_a_key_whose_first_request_runs_is_refused_with_409_and_replayed_later(
     serve: Serve,
 ) -> None:
-    caller = serve(faults=Faults(latency=0.3))
+    caller = serve(faults=Faults.of(latency=0.3))
     with ThreadPoolExecutor(1) as elsewhere:
         first = elsewhere.submit(caller.create, "key-1", external_reference="A-1")
         while not caller.stats()["keys_seen"]:
@@ -556,7 +556,7 @@ def test_a_restart_on_the_same_file_forgets_nothing(tmp_path: Path) -> None:
 
 def test_a_killed_sandbox_keeps_what_it_answered_and_drops_what_was_running(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    process, line = start_command(state, "Faults(latency=0.2)")
+    process, line = start_command(state, "Faults.of(latency=0.2)")
     headers = {"Authorization": f"Bearer {line['api_key']}"} | JSON
     with (
         httpx.Client(
@@ -646,7 +646,7 @@ def test_every_answer_has_the_date_of_the_movable_clock(caller: Caller) -> None:
         ),
     ],
 )
-def test_a_clock_told_nonsense_stays_where_it_is(shared: Caller, told: object) -> None:
+def test_a_wrong_time_does_not_move_the_clock(shared: Caller, told: object) -> None:
     assert shared.pull("clock", told).status_code == 400
     assert (
         abs(datetime.now(UTC) - datetime.fromisoformat(shared.stats()["now"])).total_seconds() < 10
@@ -700,7 +700,7 @@ def test_no_lever_moves_without_the_key(caller: Caller, lever: str) -> None:
 
 
 def test_a_key_that_the_faults_revoke_still_opens_the_pages_that_end_them(serve: Serve) -> None:
-    caller = serve(faults=Faults(revoked_after=0))
+    caller = serve(faults=Faults.of(revoked_after=0))
 
     assert caller.create(external_reference="A-1").status_code == 401
     assert caller.pull("faults", {}).status_code == 200
@@ -922,7 +922,7 @@ def test_an_update_is_no_second_creation(caller: Caller) -> None:
     assert (stats["customers"], stats["effects"], stats["keys_seen"]) == (1, 1, 2)
 
 
-def test_an_update_of_nobody_is_404_and_is_replayed_as_such(caller: Caller) -> None:
+def test_an_update_of_an_unknown_customer_is_404_and_is_replayed_as_404(caller: Caller) -> None:
     first = caller.update("A-1", "key-1", name="Ann")
     caller.create(external_reference="A-1")
 
@@ -1015,7 +1015,7 @@ def lose(call: Callable[[], httpx.Response]) -> None:
 
 
 def test_a_lost_request_had_no_effect(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
-    caller = serve(faults=Faults(lost_request=1))
+    caller = serve(faults=Faults.of(lost_request=1))
 
     lose(lambda: caller.create("key-1", external_reference="A-1"))
 
@@ -1027,7 +1027,7 @@ def test_a_lost_request_had_no_effect(serve: Serve, capfd: pytest.CaptureFixture
 def test_a_lost_reply_is_replayed_to_a_retry_and_leaves_one_customer(
     serve: Serve, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    caller = serve(faults=Faults(lost_reply=1))
+    caller = serve(faults=Faults.of(lost_reply=1))
     lose(lambda: caller.create("key-1", external_reference="A-1"))
     caller.pull("faults", {})
 
@@ -1040,7 +1040,7 @@ def test_a_lost_reply_is_replayed_to_a_retry_and_leaves_one_customer(
 
 
 def test_a_lost_connection_leaves_the_sandbox_answering_others(serve: Serve) -> None:
-    caller = serve(faults=Faults(lost_reply=0.5), seed=1)
+    caller = serve(faults=Faults.of(lost_reply=0.5), seed=1)
     with ThreadPoolExecutor(8) as callers:
         tries = [callers.submit(caller.create, external_reference=f"A-{n}") for n in range(60)]
         lost = sum(isinstance(one.exception(), httpx.TransportError) for one in tries)
@@ -1051,7 +1051,7 @@ def test_a_lost_connection_leaves_the_sandbox_answering_others(serve: Serve) -> 
 
 
 def test_an_error_before_has_no_effect_and_is_not_stored(serve: Serve) -> None:
-    caller = serve(faults=Faults(error_before=1))
+    caller = serve(faults=Faults.of(error_before=1))
     answer = caller.create("key-1", external_reference="A-1")
     caller.pull("faults", {})
 
@@ -1061,7 +1061,7 @@ def test_an_error_before_has_no_effect_and_is_not_stored(serve: Serve) -> None:
 
 
 def test_an_error_after_hides_an_answer_that_a_retry_gets(serve: Serve) -> None:
-    caller = serve(faults=Faults(error_after=1))
+    caller = serve(faults=Faults.of(error_after=1))
     answer = caller.create("key-1", external_reference="A-1")
     caller.pull("faults", {})
     retry = caller.create("key-1", external_reference="A-1")
@@ -1072,7 +1072,7 @@ def test_an_error_after_hides_an_answer_that_a_retry_gets(serve: Serve) -> None:
 
 
 def test_a_stored_error_is_replayed_for_as_long_as_the_key_lives(serve: Serve) -> None:
-    caller = serve(faults=Faults(error_stored=1))
+    caller = serve(faults=Faults.of(error_stored=1))
     first = caller.create("key-1", external_reference="A-1")
     caller.pull("faults", {})
 
@@ -1089,7 +1089,7 @@ def test_a_stored_error_is_replayed_for_as_long_as_the_key_lives(serve: Serve) -
 @pytest.mark.parametrize(
     ("retry_after", "header"), [("1", "1"), ("Wed, 01 Jan 2031 00:00:00 GMT",) * 2, ("", None)]
 )
-def test_a_rate_limited_create_has_no_effect_and_says_when_to_return(
+def test_a_rate_limited_create_has_no_effect_and_carries_the_set_retry_after(
     serve: Serve, retry_after: str, header: str | None
 ) -> None:
     caller = serve()
@@ -1102,8 +1102,8 @@ def test_a_rate_limited_create_has_no_effect_and_says_when_to_return(
     assert caller.create("key-1", external_reference="A-1").status_code == 201
 
 
-def test_a_key_is_revoked_after_so_many_creates_until_the_faults_change(serve: Serve) -> None:
-    caller = serve(faults=Faults(revoked_after=2))
+def test_a_key_is_revoked_after_a_number_of_creates_until_the_faults_change(serve: Serve) -> None:
+    caller = serve(faults=Faults.of(revoked_after=2))
 
     statuses = [caller.create(external_reference=f"A-{n}").status_code for n in range(3)]
 
@@ -1113,8 +1113,8 @@ def test_a_key_is_revoked_after_so_many_creates_until_the_faults_change(serve: S
     assert caller.retrieve("A-0").status_code == 200
 
 
-def test_a_key_is_revoked_after_exactly_so_many_creates_that_come_at_once(serve: Serve) -> None:
-    caller = serve(faults=Faults(revoked_after=10))
+def test_a_key_is_revoked_after_exactly_the_set_number_of_concurrent_creates(serve: Serve) -> None:
+    caller = serve(faults=Faults.of(revoked_after=10))
 
     with ThreadPoolExecutor(8) as callers:
         answers = list(callers.map(lambda n: caller.create(external_reference=f"A-{n}"), range(40)))
@@ -1123,7 +1123,7 @@ def test_a_key_is_revoked_after_exactly_so_many_creates_that_come_at_once(serve:
 
 
 def test_payment_rules_can_be_left_out_and_stay_out(serve: Serve) -> None:
-    caller = serve(faults=Faults(no_payment_rules=1))
+    caller = serve(faults=Faults.of(no_payment_rules=1))
     created = caller.create(external_reference="A-1")
     caller.pull("faults", {})
 
@@ -1131,8 +1131,8 @@ def test_payment_rules_can_be_left_out_and_stay_out(serve: Serve) -> None:
     assert caller.retrieve("A-1").content == created.content
 
 
-def test_opaque_problems_say_what_they_are_by_status_alone(serve: Serve) -> None:
-    caller = serve(faults=Faults(opaque_types=True))
+def test_opaque_problems_differ_by_status_alone(serve: Serve) -> None:
+    caller = serve(faults=Faults.of(opaque_types=True))
 
     for answer in (
         caller.create(name="x"),
@@ -1144,7 +1144,7 @@ def test_opaque_problems_say_what_they_are_by_status_alone(serve: Serve) -> None
 
 
 def test_with_uniqueness_off_a_second_key_makes_a_second_customer(serve: Serve) -> None:
-    caller = serve(faults=Faults(uniqueness_off=True))
+    caller = serve(faults=Faults.of(uniqueness_off=True))
 
     created = [caller.create(external_reference="A-1").status_code for _ in range(2)]
 
@@ -1154,7 +1154,7 @@ def test_with_uniqueness_off_a_second_key_makes_a_second_customer(serve: Serve) 
 
 
 def test_a_key_sent_with_two_bodies_is_noticed_where_neither_was_processed(serve: Serve) -> None:
-    caller = serve(faults=Faults(error_before=1))
+    caller = serve(faults=Faults.of(error_before=1))
 
     caller.create("key-1", external_reference="A-1")
     caller.create("key-1", external_reference="A-2")
@@ -1164,7 +1164,7 @@ def test_a_key_sent_with_two_bodies_is_noticed_where_neither_was_processed(serve
 
 def test_the_same_seed_means_the_same_run(serve: Serve) -> None:
     def run() -> list[int]:
-        caller = serve(faults=Faults(error_before=0.3, error_after=0.3), seed=7)
+        caller = serve(faults=Faults.of(error_before=0.3, error_after=0.3), seed=7)
         return [caller.create(external_reference=f"A-{n}").status_code for n in range(30)]
 
     first = run()
@@ -1177,7 +1177,10 @@ def test_raising_one_probability_moves_no_other_mishap() -> None:
     plain, more = Dice(7), Dice(7)
 
     runs = [
-        (plain.throw(Faults(lost_reply=0.2)), more.throw(Faults(lost_reply=0.2, rate_limited=1)))
+        (
+            plain.throw(Faults.of(lost_reply=0.2)),
+            more.throw(Faults.of(lost_reply=0.2, rate_limited=1)),
+        )
         for _ in range(50)
     ]
 
@@ -1187,7 +1190,7 @@ def test_raising_one_probability_moves_no_other_mishap() -> None:
 def test_faults_are_read_from_text() -> None:
     told = "lost_reply=0.05, error_before=0.02,latency=1.5,revoked_after=3,opaque_types,uniqueness_off=true,retry_after="
 
-    expected = Faults(
+    expected = Faults.of(
         error_before=0.02, lost_reply=0.05, latency=1.5, retry_after="", revoked_after=3, opaque_types=True,
         uniqueness_off=True,
     )  # fmt: skip
@@ -1215,8 +1218,8 @@ def test_a_fault_with_a_wrong_value_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "told", [{"lost_replies": 1}, {"lost_reply": "1"}, {"opaque_types": 1}, []]
 )
-def test_faults_told_wrongly_leave_the_old_ones(serve: Serve, told: object) -> None:
-    caller = serve(faults=Faults(error_before=1))
+def test_wrong_fault_settings_change_nothing(serve: Serve, told: object) -> None:
+    caller = serve(faults=Faults.of(error_before=1))
 
     assert caller.pull("faults", told).status_code == 400
     assert caller.create(external_reference="A-1").status_code == 503
@@ -1259,7 +1262,7 @@ def start_command(
 
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_says_where_it_is_and_ends_well_when_told_to(
+def test_the_command_prints_its_address_and_ends_with_0_after_a_signal(
     tmp_path: Path, signal_sent: int
 ) -> None:
     process, line = start_command(tmp_path / "state")
@@ -1304,7 +1307,7 @@ def test_a_sandbox_in_a_thread_leaves_the_signals_alone() -> None:
 
 
 def test_a_redirect_has_no_effect(serve: Serve) -> None:
-    caller = serve(faults=Faults(redirect=1))
+    caller = serve(faults=Faults.of(redirect=1))
 
     answer = caller.create(external_reference="A-1")
 
@@ -1313,7 +1316,7 @@ def test_a_redirect_has_no_effect(serve: Serve) -> None:
 
 
 def test_a_failure_can_be_stored_although_the_customer_was_created(serve: Serve) -> None:
-    caller = serve(faults=Faults(error_stored_after=1))
+    caller = serve(faults=Faults.of(error_stored_after=1))
 
     first, again = (caller.create(key="key-1", external_reference="A-1") for _ in range(2))
 
@@ -1327,7 +1330,7 @@ def test_a_failure_can_be_stored_although_the_customer_was_created(serve: Serve)
 
 @pytest.mark.parametrize("fault", ["garbled", "lying", "cut_body", "slow_body"])
 def test_a_spoilt_success_is_stored_as_it_should_have_been(serve: Serve, fault: str) -> None:
-    caller = serve(faults=Faults(**{fault: 1}))
+    caller = serve(faults=Faults.of(**{fault: 1}))
     told = {"external_reference": "A-1", "name": "Thandi"}
 
     if fault == "cut_body":
@@ -1347,7 +1350,7 @@ def test_a_spoilt_success_is_stored_as_it_should_have_been(serve: Serve, fault: 
     assert caller.stats()["effects"] == 1
 
 
-def test_look_ups_can_be_stale_or_lost_and_move_no_create_s_dice(serve: Serve) -> None:
+def test_lookups_can_be_stale_or_lost_without_changing_the_mishaps_of_creates(serve: Serve) -> None:
     caller = serve()
     caller.create(external_reference="A-1")
 
@@ -1358,13 +1361,13 @@ def test_look_ups_can_be_stale_or_lost_and_move_no_create_s_dice(serve: Serve) -
 
     assert stale.status_code == 404
     one, another = Dice(7), Dice(7)
-    another.throw_for_look_up(Faults(stale_look_up=0.5))
-    both = Faults(lost_reply=0.5, error_before=0.5)
+    another.throw_for_lookup(Faults.of(stale_look_up=0.5))
+    both = Faults.of(lost_reply=0.5, error_before=0.5)
     assert [one.throw(both) for _ in range(50)] == [another.throw(both) for _ in range(50)]
 
 
 def test_a_retry_after_can_be_a_date_by_the_sandbox_s_own_clock(serve: Serve) -> None:
-    caller = serve(faults=Faults(rate_limited=1, retry_after="date:7"))
+    caller = serve(faults=Faults.of(rate_limited=1, retry_after="date:7"))
     caller.pull("clock", {"advance_seconds": 90_000})
 
     answer = caller.create(external_reference="A-1")

@@ -32,7 +32,7 @@ def document() -> dict:
     [
         pytest.param(NO_FAULTS, id="plain"),
         pytest.param(
-            Faults(opaque_types=True, no_payment_rules=0.5), id="opaque", marks=pytest.mark.long
+            Faults.of(opaque_types=True, no_payment_rules=0.5), id="opaque", marks=pytest.mark.long
         ),
     ],
 )

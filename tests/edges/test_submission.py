@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.billing import ApiKey, Billing, Create, LookUp, parse_address
+from pipeline.billing import ApiKey, Billing, Create, Lookup, parse_address
 from pipeline.domain.customer import Environment, create_key, payload_bytes
 from pipeline.domain.fates import State
 from pipeline.domain.responses import (
@@ -33,17 +33,28 @@ from pipeline.domain.responses import (
 from pipeline.errors import LedgerError
 from pipeline.sandbox import Faults, SandboxServer
 from pipeline.storage.ledger import Intent, Ledger
-from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, Tally, submit
-from pipeline.submission.engine import WINDOW
+from pipeline.storage.ledger.opening import check_end
+from pipeline.submission import (
+    Backoff,
+    Callbacks,
+    Clock,
+    Planned,
+    Policy,
+    RunIdentity,
+    Runtime,
+    Stop,
+    StopRequest,
+    Tally,
+    Work,
+    submit,
+)
+from pipeline.submission.intake import WINDOW
 
 HERE = Environment("sandbox", "sandbox", "test", "loopback")
 CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic)
 QUICK = Policy(
     workers=4,
-    backoff_base=0.005,
-    backoff_cap=0.05,
-    limited_base=0.01,
-    limited_cap=0.05,
+    backoff=Backoff(base=0.005, cap=0.05, limited_base=0.01, limited_cap=0.05),
     lookup_lag=0.05,
 )
 
@@ -87,18 +98,20 @@ class Stage:
     def submit(
         self, plan: list[Planned], policy: Policy = QUICK, run_id: str = "run-1", **more: object
     ) -> Tally:
-        told = {"clock": CLOCK, "stopping": StopRequest(), "earlier": ()} | more
-        told.setdefault("make", self.billing and self.billing.make)
+        work = {name: more.pop(name) for name in ("earlier", "has_created") if name in more}
+        callbacks = {
+            name: more.pop(name) for name in ("on_progress", "on_recorded") if name in more
+        }
+        rest = {"stopping": StopRequest(), "make": self.billing and self.billing.make}
+        clock = more.pop("clock", CLOCK)
         return submit(
-            iter(plan),
-            len(plan),
-            run_id=run_id,
-            environment=HERE,
+            Work(iter(plan), len(plan), **work),
+            run=RunIdentity(run_id, HERE, self.credential),
             ledger=self.ledger,
-            credential=self.credential,
             policy=policy,
-            dice=lambda: 0.5,
-            **told,
+            runtime=Runtime(clock, lambda: 0.5),
+            callbacks=Callbacks(**callbacks),
+            **(rest | more),
         )
 
     def pull(self, lever: str, told: object) -> None:
@@ -133,14 +146,16 @@ class Stage:
             "billing_id",
             "detail",
         )
-        found = self.ledger._connection.execute(f"SELECT {', '.join(columns)} FROM rows").fetchall()
+        found = self.ledger.reader.database.connection.execute(
+            f"SELECT {', '.join(columns)} FROM rows"
+        ).fetchall()
         return {row[0]: dict(zip(columns, row, strict=True)) for row in found}
 
     def states(self) -> dict[str, str]:
         return {reference: row["state"] for reference, row in self.rows().items()}
 
     def events(self, reference: str) -> list[tuple[str, str | None]]:
-        return self.ledger._connection.execute(
+        return self.ledger.reader.database.connection.execute(
             "SELECT kind, call FROM events WHERE external_reference = ? ORDER BY seq", (reference,)
         ).fetchall()
 
@@ -152,7 +167,7 @@ def stages(tmp_path_factory) -> Iterator[object]:
     with contextlib.ExitStack() as opened:
 
         def make(**faults: object) -> Stage:
-            running.append(SandboxServer(faults=Faults(**faults), seed=7).__enter__())
+            running.append(SandboxServer(faults=Faults.of(**faults), seed=7).__enter__())
             key = ApiKey(running[-1].api_key, source="the sandbox")
             ledger = opened.enter_context(
                 Ledger.opened(Path(tmp_path_factory.mktemp("ledger")), HERE)
@@ -228,7 +243,7 @@ def test_each_customer_is_created_once_whatever_goes_wrong(stages, faults):
     assert tally.states.total() == 40
 
 
-def test_a_stored_failure_is_healed_by_a_second_key_after_a_look_up(stages):
+def test_after_a_stored_failure_a_lookup_and_a_second_key_create_the_customer(stages):
     stage, plan = stages(error_stored=0.3), plan_of(30)
 
     stage.submit(plan)
@@ -311,7 +326,7 @@ def test_rows_that_are_in_doubt_are_finished_by_the_next_run_without_a_second_cu
     assert_each_once(stage, plan)
 
 
-def test_rows_that_would_be_left_in_doubt_are_swept_up_by_look_up_at_the_end(stages):
+def test_rows_in_doubt_are_looked_up_at_the_end_of_the_run(stages):
     stage, plan = stages(lost_reply=1.0), plan_of(10)
 
     tally = stage.submit(plan, replace(QUICK, sends=2))
@@ -326,7 +341,7 @@ def test_what_the_sweep_does_not_find_is_sent_once_more_with_the_same_key(stages
     calls: list[object] = []
 
     def make(call):
-        if isinstance(call, LookUp):
+        if isinstance(call, Lookup):
             stage.pull("faults", {})
         calls.append(call)
         return stage.billing.make(call)
@@ -350,7 +365,7 @@ def test_canaries_are_created_and_found_again_before_anything_else_leaves(stage)
     assert_each_once(stage, plan)
     first = {row.external_reference for row in plan[:3]}
     assert {reference for _, reference in calls[:6]} == first
-    assert sorted(kind for kind, _ in calls[:6]) == ["Create"] * 3 + ["LookUp"] * 3
+    assert sorted(kind for kind, _ in calls[:6]) == ["Create"] * 3 + ["Lookup"] * 3
     assert all(kind == "Create" for kind, _ in calls[6:])
 
 
@@ -388,9 +403,9 @@ def test_a_damaged_ledger_has_every_row_looked_up_before_it_is_sent(stage):
     plan = plan_of(6)
     stage.submit(plan[:3])
     for table in ("rows", "events", "groups"):
-        stage.ledger._connection.execute(f"DELETE FROM {table}")
-    stage.ledger._check_tail(datetime.now(UTC))
-    assert "its end is missing" in stage.ledger.damage()[0]
+        stage.ledger.reader.database.connection.execute(f"DELETE FROM {table}")
+    check_end(stage.ledger.transactions, stage.ledger.reader, datetime.now(UTC))
+    assert "its end is missing" in stage.ledger.reader.damage()[0]
 
     stage.submit(plan)
 
@@ -399,7 +414,7 @@ def test_a_damaged_ledger_has_every_row_looked_up_before_it_is_sent(stage):
     assert list(stage.states().values()) == ["pre_existing"] * 3 + ["created"] * 3
 
 
-def test_a_key_s_age_is_told_by_billing_s_clock_where_ours_is_wrong(stages):
+def test_the_age_of_a_key_is_measured_by_billing_s_clock_if_ours_is_wrong(stages):
     stage, plan = stages(lost_reply=1.0), plan_of(1)
 
     def make(call):
@@ -410,7 +425,7 @@ def test_a_key_s_age_is_told_by_billing_s_clock_where_ours_is_wrong(stages):
     stage.pull("clock", {"advance_seconds": 25 * 3600})
     key = ApiKey(stage.sandbox.api_key, source="the sandbox")
     with Billing(parse_address(stage.sandbox.base_url), key, workers=1) as billing:
-        billing.make(LookUp("nobody", b"{}"))  # the knock, which tells billing's time
+        billing.make(Lookup("nobody", b"{}"))  # the knock, which tells billing's time
         clock = replace(CLOCK, billing_ahead=billing.ahead)
         stage.submit(plan, make=billing.make, clock=clock)
 
@@ -529,7 +544,7 @@ def test_an_equal_customer_that_was_there_before_is_pre_existing_and_another_one
     assert stage.stats()["customers"] == 3
 
 
-def test_a_reference_that_is_somebody_else_s_id_is_not_taken_for_his_customer(stage):
+def test_a_reference_that_equals_another_customer_s_id_does_not_match_that_customer(stage):
     stage.pull("seed", [a_customer(1) | {"id": "bcus_abc"}])
     ours = a_customer(2, external_reference="bcus_abc")
     stage.ledger.record_intents(
@@ -593,7 +608,7 @@ def test_a_row_with_a_young_key_is_sent_again_and_the_answer_is_a_replay(stage):
     stage.submit([planned(customer)])
 
     assert [call for _, call in stage.events("A-1")] == [None, "create"]
-    assert stage.ledger.requests("run-1")["replayed"] == 1
+    assert stage.ledger.reader.runs.requests("run-1").replayed == 1
     assert_each_once(stage, [planned(customer)])
 
 
@@ -619,7 +634,7 @@ def test_a_row_from_the_future_has_a_key_of_unknown_age_and_is_looked_up_first(s
     assert [call for _, call in stage.events("A-1")] == [None, "look_up", "create"]
 
 
-def test_rows_that_earlier_runs_began_are_settled_to_their_credit(stage):
+def test_outcomes_of_rows_that_earlier_runs_began_are_recorded_for_those_runs(stage):
     stage.ledger.record_intents(
         "run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
     )
@@ -627,7 +642,7 @@ def test_rows_that_earlier_runs_began_are_settled_to_their_credit(stage):
     stage.submit(
         [planned(a_customer(2))],
         run_id="run-1",
-        earlier=[one.intent.external_reference for one in stage.ledger.begun()],
+        earlier=[one.intent.external_reference for one in stage.ledger.reader.open_requests()],
     )
 
     assert {r: (row["state"], row["run_id"]) for r, row in stage.rows().items()} == {
@@ -636,14 +651,14 @@ def test_rows_that_earlier_runs_began_are_settled_to_their_credit(stage):
     }
 
 
-def test_a_row_that_is_both_begun_and_planned_is_settled_once(stage):
+def test_a_row_that_is_both_begun_and_planned_becomes_final_once(stage):
     stage.ledger.record_intents(
         "run-1", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
     )
     plan = [planned(a_customer(1))]
 
     tally = stage.submit(
-        plan, earlier=[one.intent.external_reference for one in stage.ledger.begun()]
+        plan, earlier=[one.intent.external_reference for one in stage.ledger.reader.open_requests()]
     )
 
     assert stage.stats()["requests"]["create"] == 1
@@ -651,7 +666,7 @@ def test_a_row_that_is_both_begun_and_planned_is_settled_once(stage):
     assert_each_once(stage, plan)
 
 
-def test_what_the_night_before_left_is_settled_on_a_night_that_is_shorter_than_the_lookup_lag(
+def test_a_run_shorter_than_the_lookup_lag_still_finishes_what_the_run_before_left_in_doubt(
     stage,
 ):
     begin_long_ago(stage, a_customer(1), hours=30, has_effect=True)
@@ -684,9 +699,14 @@ def test_a_planned_row_that_an_earlier_run_has_under_way_is_credited_to_the_run_
         return stage.billing.make(call)
 
     tally = submit(
-        rows(), len(plan) + 1, run_id="run-1", environment=HERE, ledger=stage.ledger, make=make, credential=stage.credential,
-        policy=QUICK, clock=CLOCK, dice=lambda: 0.5, stopping=StopRequest(), earlier=["A-999"],
-    )  # fmt: skip
+        Work(rows(), len(plan) + 1, earlier=["A-999"]),
+        run=RunIdentity("run-1", HERE, stage.credential),
+        ledger=stage.ledger,
+        make=make,
+        policy=QUICK,
+        runtime=Runtime(CLOCK, lambda: 0.5),
+        stopping=StopRequest(),
+    )
 
     assert stage.rows()["A-999"]["run_id"] == "run-1"
     assert (tally.states[State.CREATED], tally.earlier) == (len(plan) + 1, 0)
@@ -736,10 +756,10 @@ def test_a_row_that_is_planned_and_left_in_doubt_is_not_taken_up_a_second_time_f
 
     assert asked.count("Create") == 1
     assert (tally.in_doubt, tally.done) == (1, 3)
-    assert stage.ledger.first_broken() is None
+    assert stage.ledger.reader.first_fault() is None
 
 
-def test_an_unsettled_request_of_other_content_is_not_overtaken(stage):
+def test_nothing_is_sent_beside_a_request_in_doubt_with_other_content(stage):
     stage.ledger.record_intents(
         "run-0", datetime.now(UTC), [intent_of(a_customer(1))], stage.credential
     )
@@ -776,7 +796,7 @@ def test_a_record_that_waits_for_an_earlier_request_is_sent_as_soon_as_billing_r
     assert (tally.earlier, tally.states[State.CREATED], tally.done) == (1, len(plan), len(plan))
     assert stage.rows()["A-999"]["run_id"] == "run-1"
     assert_each_once(stage, plan)
-    assert stage.ledger.first_broken() is None
+    assert stage.ledger.reader.first_fault() is None
 
 
 def test_the_earlier_requests_that_own_records_wait_for_are_tried_first(stage):
@@ -848,7 +868,7 @@ def test_a_stop_before_the_first_send_sends_nothing_and_journals_nothing(stage):
     assert stage.rows() == {}
 
 
-def test_the_first_reason_to_stop_stands():
+def test_the_first_reason_to_stop_is_kept():
     stopping = StopRequest()
 
     stopping.ask(Stop("first", exit_code=4))
@@ -872,7 +892,7 @@ def test_a_maintenance_that_asks_for_an_hour_stops_the_run_and_touches_few_recor
     assert len(sent) == len({*sent}) == tally.in_doubt < 800
 
 
-def test_one_record_for_which_an_hour_s_wait_is_asked_is_sent_once_and_holds_up_nobody(stage):
+def test_a_record_for_which_billing_asks_to_wait_an_hour_is_sent_once_and_delays_no_other(stage):
     plan, sent = plan_of(20), Counter()
 
     def make(call):
@@ -903,7 +923,7 @@ def test_an_outage_stops_the_run_resumably(stages):
 # what goes wrong inside
 
 
-def test_an_error_inside_a_worker_surfaces_and_leaves_intents_that_a_resume_settles(stage):
+def test_an_error_inside_a_worker_is_raised_and_a_resume_finishes_the_intents(stage):
     plan, calls = plan_of(20), []
 
     def breaks(call):
@@ -922,7 +942,7 @@ def test_an_error_inside_a_worker_surfaces_and_leaves_intents_that_a_resume_sett
 
 
 def test_a_ledger_that_cannot_be_written_before_a_send_sends_nothing(stage):
-    stage.ledger._connection.execute("PRAGMA query_only = ON")
+    stage.ledger.reader.database.connection.execute("PRAGMA query_only = ON")
 
     with pytest.raises(LedgerError):
         stage.submit(plan_of(5))
@@ -935,11 +955,11 @@ def test_a_ledger_that_cannot_be_written_after_an_answer_stops_and_the_next_run_
 
     def after_the_first_answer(tally: Tally) -> None:
         if tally.states:
-            stage.ledger._connection.execute("PRAGMA query_only = ON")
+            stage.ledger.reader.database.connection.execute("PRAGMA query_only = ON")
 
     with pytest.raises(LedgerError):
         stage.submit(plan, on_progress=after_the_first_answer)
-    stage.ledger._connection.execute("PRAGMA query_only = OFF")
+    stage.ledger.reader.database.connection.execute("PRAGMA query_only = OFF")
     assert set(stage.states().values()) == {"unknown"}
 
     stage.submit(plan)
@@ -994,7 +1014,7 @@ def test_waiting_for_its_turn_does_not_use_up_a_row_s_own_time(tmp_path):
         stage = Stage(None, ledger, None)
         tally = stage.submit(
             plan_of(200),
-            replace(QUICK, workers=1, backoff_base=0.0),
+            replace(QUICK, workers=1, backoff=replace(QUICK.backoff, base=0.0)),
             make=fake.make,
             clock=fake.clock,
         )
@@ -1037,7 +1057,9 @@ def test_a_pause_of_the_pool_is_no_row_s_own_time(tmp_path):
     with fake_stage(tmp_path) as ledger:
         stage = Stage(None, ledger, None)
         plan = [planned(a_customer(number)) for number in (1, 2)]
-        policy = replace(QUICK, workers=2, backoff_base=0.0, outage_seconds=1e6)
+        policy = replace(
+            QUICK, workers=2, backoff=replace(QUICK.backoff, base=0.0), outage_seconds=1e6
+        )
         fake.clock = replace(fake.clock, monotonic=lambda: fake.at + time.monotonic())
         tally = stage.submit(
             plan, policy, make=make, clock=fake.clock, stopping=stopping, on_progress=watch
@@ -1126,7 +1148,7 @@ def test_a_key_that_grows_old_while_its_row_waits_is_looked_up_before_it_is_sent
         stage = Stage(None, ledger, None)
         stage.submit([planned(a_customer(1))], replace(QUICK, workers=1), make=make, clock=wall)
 
-    assert [type(call) for _, call in fake.calls][:2] == [Create, LookUp]
+    assert [type(call) for _, call in fake.calls][:2] == [Create, Lookup]
 
 
 def test_a_credential_that_is_refused_stops_within_the_requests_that_were_under_way(tmp_path):

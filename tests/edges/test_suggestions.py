@@ -281,9 +281,9 @@ def test_known_customers_that_cannot_be_read_are_suggested_to_be_loaded_again(he
 
 def test_check_suggests_to_resume_what_is_unsettled_and_to_look_at_what_is_damaged(here, tmp_path):
     stranded(here, *PLACES)
-    with patch("pipeline.storage.ledger.Ledger.unsettled", lambda _: 2):
+    with patch("pipeline.storage.ledger.LedgerReader.in_doubt", lambda _: 2):
         [resume] = suggestions(here("check", "the job.yaml", *PLACES).stdout)
-    with patch("pipeline.storage.ledger.Ledger.damage", lambda _: ["its end is missing"]):
+    with patch("pipeline.storage.ledger.LedgerReader.damage", lambda _: ["its end is missing"]):
         [audit] = suggestions(here("check", "the job.yaml", *PLACES).stdout)
 
     assert repeats(resume, "--config", "the job.yaml", *PLACES)

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.domain.fates import LISTS
 from pipeline.workflows import write_results
-from pipeline.workflows.rehearsal import VARIABLE
+from tests import kill_points
 from tests.conftest import Inside, Outside, customers_csv
 from tests.prove.stranded import (
     ERRORS,
@@ -119,7 +119,7 @@ def test_a_run_that_is_killed_while_it_sends_leaves_the_customers_that_it_knows_
     pipeline, outside
 ):
     customers_csv(pipeline.folder / "c.csv", 600)
-    dying = {VARIABLE: "kill_at=before-outcomes,nth=2"}
+    dying = {kill_points.VARIABLE: "before-outcomes 2"}
 
     killed = pipeline(
         "run",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.submission import Clock
-from pipeline.workflows import apply as apply_module
+from pipeline.workflows import apply, open_run, progress, submit_run
 from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import page, problem
 
@@ -61,8 +61,9 @@ def doubtful(pipeline, billing, doubtful_once) -> str:
 def later(monkeypatch, hours: float) -> None:
     """Our clock and billing's are so many hours ahead."""
     ahead = timedelta(hours=hours)
-    clock = Clock(lambda: datetime.now(UTC) + ahead, apply_module.CLOCK.monotonic)
-    monkeypatch.setattr(apply_module, "CLOCK", clock)
+    clock = Clock(lambda: datetime.now(UTC) + ahead, progress.CLOCK.monotonic)
+    for module in (apply, open_run, submit_run):
+        monkeypatch.setattr(module, "CLOCK", clock)
 
 
 def list_of(pipeline, run: str, name: str) -> dict[str, dict[str, str]]:
@@ -75,7 +76,7 @@ def next_night(pipeline, billing, name: str, **other: int):
     return pipeline("run", name, "--base-url", billing.url, "--yes", environment=ENVIRONMENT)
 
 
-def test_the_case_is_closed_and_says_who_closed_it_why_and_from_when_it_can_be_settled(
+def test_giving_up_records_who_why_and_from_when_it_can_become_final(
     pipeline, billing, doubtful, give_up
 ):
     sends = len(billing.of("ref-3"))
@@ -136,7 +137,7 @@ def test_the_same_content_goes_on_under_the_old_key(pipeline, billing, doubtful,
     assert billing.effects["ref-3"] == 1
 
 
-def test_two_days_after_the_last_send_it_is_settled_as_never_created_and_other_content_goes_under_its_own_key(
+def test_two_days_after_the_last_send_it_is_final_as_never_created_and_other_content_gets_its_own_key(
     pipeline, billing, doubtful, give_up, monkeypatch
 ):
     give_up()
@@ -160,7 +161,9 @@ def test_two_days_after_the_last_send_it_is_settled_as_never_created_and_other_c
     assert len({one.key for one in billing.of("ref-3")}) == 2
 
 
-def test_before_two_days_no_lookup_settles_it(pipeline, billing, doubtful, give_up, monkeypatch):
+def test_before_two_days_no_lookup_makes_it_final(
+    pipeline, billing, doubtful, give_up, monkeypatch
+):
     later(monkeypatch, 47)
 
     ended = give_up()
@@ -168,7 +171,7 @@ def test_before_two_days_no_lookup_settles_it(pipeline, billing, doubtful, give_
     assert "may still take effect" in ended.stderr
 
 
-def test_where_billing_tells_no_time_no_age_settles_it(
+def test_without_dates_from_billing_no_age_makes_it_final(
     pipeline, billing, doubtful, give_up, monkeypatch
 ):
     monkeypatch.setattr(billing, "tells_time", False)
@@ -180,7 +183,7 @@ def test_where_billing_tells_no_time_no_age_settles_it(
     assert list_of(pipeline, doubtful, "in_doubt")["ref-3"]["_import_fate"] == "given_up"
 
 
-def test_a_restored_ledger_that_may_have_forgotten_a_later_send_settles_nothing_for_two_days(
+def test_a_restored_ledger_that_may_lack_a_later_send_makes_nothing_final_for_two_days(
     pipeline, billing, doubtful, give_up, monkeypatch
 ):
     home, copy = pipeline.folder / ".pipeline", pipeline.folder / "copy"
@@ -199,7 +202,7 @@ def test_a_restored_ledger_that_may_have_forgotten_a_later_send_settles_nothing_
     assert "never created" in give_up().stderr
 
 
-def test_a_customer_that_exists_is_settled_and_not_given_up(pipeline, billing, doubtful, give_up):
+def test_a_customer_that_exists_is_final_and_not_given_up(pipeline, billing, doubtful, give_up):
     billing.customers["ref-3"] = {
         "id": "bcus_9", "external_reference": "ref-3", "name": "Person 3", "email": "person3@example.com",
         "phone": "+27821000003", "currency": "ZAR", "balance": 300, "metadata": {"tier": "gold"},

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests import kill_points
 from tests.conftest import (
     HEADER,
     REPOSITORY,
@@ -235,7 +236,7 @@ def test_faults_on_the_way_make_no_second_customer(pipeline, tmp_path, opaque):
     assert resumed.returncode == 0
 
 
-def test_status_reads_a_run_that_goes_on_in_another_process_and_a_second_run_is_told_who_has_the_lock(
+def test_status_reads_a_run_of_another_process_and_a_second_run_names_the_holder_of_the_lock(
     pipeline, outside, tmp_path
 ):
     file = customers_csv(tmp_path / "customers.csv", 400)
@@ -256,12 +257,12 @@ def test_status_reads_a_run_that_goes_on_in_another_process_and_a_second_run_is_
     assert json.loads(pipeline("status", "--json").stdout)["status"] == "stopped"
 
 
-def test_a_reply_lost_after_the_effect_is_adopted_by_look_up_25_hours_later(
+def test_a_customer_whose_reply_was_lost_is_adopted_by_lookup_25_hours_later(
     pipeline, outside, tmp_path
 ):
     file = customers_csv(tmp_path / "customers.csv", 60)
     outside.faults(lost_reply=1.0)  # every create takes effect, and nobody is told
-    dying = {**outside.environment, "PIPELINE_REHEARSAL": "kill_at=after-send,nth=8"}
+    dying = {**outside.environment, kill_points.VARIABLE: "after-send 8"}
     killed = pipeline("run", file, "--base-url", outside.base_url, "--yes", environment=dying)
     before = outside.stats()
     outside.faults()
@@ -281,7 +282,7 @@ def test_a_reply_lost_after_the_effect_is_adopted_by_look_up_25_hours_later(
     assert states == {"adopted": before["effects"], "created": 60 - before["effects"]}
 
 
-def test_a_503_that_billing_stored_is_settled_looked_up_and_created_with_generation_2(
+def test_after_a_stored_503_a_lookup_and_generation_2_create_the_customer(
     pipeline, outside, tmp_path
 ):
     file = customers_csv(tmp_path / "customers.csv", 8)

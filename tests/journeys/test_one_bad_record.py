@@ -191,7 +191,7 @@ def test_a_gateway_that_refuses_a_repeat_is_not_believed_where_the_first_send_to
     assert pipeline.summary()["fates"]["created"] == 5
 
 
-def test_a_customer_of_somebody_else_is_not_called_ours_because_the_first_lookup_was_disturbed(
+def test_another_client_s_customer_does_not_count_as_ours_after_a_failed_first_lookup(
     pipeline, billing
 ):
     customers_csv(pipeline.folder / "customers.csv", 5)

@@ -359,7 +359,7 @@ def test_the_ledger_sorts_what_is_too_large_for_memory_beside_itself(tmp_path):
     with Ledger.opened(
         tmp_path / "home", Environment("sandbox", "sandbox", "test", "loopback")
     ) as ledger:
-        sorting = ledger._connection.execute(
+        sorting = ledger.reader.database.connection.execute(
             f"{numbers} SELECT hex(randomblob(50)) FROM n ORDER BY 1"
         )
         sorting.fetchone()

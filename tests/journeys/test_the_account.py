@@ -48,7 +48,7 @@ def night(pipeline, billing, night_once):
     return billing
 
 
-def test_a_new_key_of_the_same_account_is_found_out_to_be_one_by_three_look_ups(pipeline, night):
+def test_three_lookups_show_that_a_new_key_opens_the_same_account(pipeline, night):
     ended = run(pipeline, night, SECOND, "next.csv")
 
     assert ended.returncode == 0, ended.stderr
@@ -63,9 +63,7 @@ def test_a_new_key_of_the_same_account_is_found_out_to_be_one_by_three_look_ups(
     assert [one.method for one in night.asked].count("GET") == 1  # the key is known now
 
 
-def test_a_key_of_another_account_stops_before_anything_is_sent_and_creates_nobody_there(
-    pipeline, night
-):
+def test_a_key_of_another_account_stops_the_run_before_anything_is_sent(pipeline, night):
     with small_billing() as other:
         ended = run(pipeline, other, SECOND, "next.csv")
 
@@ -90,7 +88,7 @@ def test_the_same_customer_under_another_id_is_another_account_s(pipeline, night
     assert len(night.customers) == 20
 
 
-def test_where_some_customers_are_gone_the_run_goes_on_and_says_so(pipeline, night):
+def test_a_run_continues_if_some_customers_are_gone_and_reports_it(pipeline, night):
     with Ledger.read(pipeline.folder / ".pipeline" / "sandbox") as ledger:
         (oldest, _), *_ = ledger.some_customers()
     night.look_ups[oldest] = problem(404, "not-found")
@@ -131,7 +129,7 @@ def test_where_the_ledger_is_empty_known_customers_with_a_billing_id_are_asked_f
 
         with Ledger.opened(home, Environment("sandbox", "sandbox", "test", "loopback")) as ledger:
             return check_account(
-                ledger, home, "credential", make, is_accepted=False, is_here=is_here
+                ledger.reader, home, "credential", make, is_accepted=False, is_here=is_here
             )
 
     assert account("old-1", "old-2") == (Account(2, 2), None)

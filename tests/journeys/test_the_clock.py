@@ -49,9 +49,7 @@ def test_where_billing_tells_no_time_what_an_earlier_process_sent_is_looked_up_b
 
 
 @pytest.mark.parametrize("hours", [0, pytest.param(2, marks=pytest.mark.long), -2])
-def test_the_waits_of_a_run_are_told_by_one_clock_whatever_billing_s_says(
-    inside, monkeypatch, hours
-):
+def test_the_waits_of_a_run_are_measured_by_one_clock(inside, monkeypatch, hours):
     monkeypatch.setattr(
         BaseHTTPRequestHandler,
         "date_time_string",

@@ -13,7 +13,7 @@ from pipeline.domain.customer import Environment
 from pipeline.errors import HomeIsNew, LedgerError, OutputRefused
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.ledger.hash_chain import Link
-from pipeline.storage.ledger.witnesses import stated, statements
+from pipeline.storage.ledger.witnesses import statement, statements
 from pipeline.storage.run_folder import UNFINISHED
 from tests.conftest import KEY, Lived, customers_csv
 from tests.small_billing import SILENCE, problem, small_billing
@@ -62,7 +62,7 @@ def night(pipeline, billing, night_once):
     return pipeline.folder / ".pipeline", pipeline.folder / "copy"
 
 
-def test_after_a_restored_home_every_customer_is_looked_up_and_nobody_is_sent_twice(
+def test_after_a_restored_home_every_customer_is_looked_up_and_none_is_sent_twice(
     pipeline, billing, night
 ):
     home, copy = night
@@ -79,7 +79,7 @@ def test_after_a_restored_home_every_customer_is_looked_up_and_nobody_is_sent_tw
         assert "an older copy was restored" in ledger.damage()[0]
 
 
-def test_a_lost_home_stops_the_run_until_somebody_accepts_it_and_then_everybody_is_looked_up(
+def test_a_lost_home_stops_the_run_until_a_person_accepts_it_and_then_every_customer_is_looked_up(
     pipeline, billing, night
 ):
     home, _ = night
@@ -100,7 +100,7 @@ def test_a_lost_home_stops_the_run_until_somebody_accepts_it_and_then_everybody_
     assert run(pipeline, billing, "2.csv").returncode == 0  # it is known from now on
 
 
-def test_a_run_whose_home_is_lost_before_it_finished_is_finished_by_a_new_home_and_nobody_is_sent_twice(
+def test_a_new_home_finishes_a_run_whose_home_was_lost_and_none_is_sent_twice(
     pipeline, billing, monkeypatch
 ):
     billing.unique = False
@@ -158,8 +158,10 @@ def test_each_run_folder_names_the_ledger_and_its_last_event_and_a_damaged_file_
         assert ledger.damage() == []
 
 
-def test_a_statement_that_is_a_pipe_or_no_statement_holds_up_nobody_and_states_nothing(tmp_path):
-    good = stated("a" * 32, HERE, Link(7, "0" * 64))
+def test_a_pipe_or_another_file_in_place_of_a_statement_blocks_nothing_and_counts_for_nothing(
+    tmp_path,
+):
+    good = statement("a" * 32, HERE, Link(7, "0" * 64))
     harmed = {"nested": b"[" * 100_000, "before": good.replace(b"00000000000000000007", b"-0000000000000000007"),
               "number": good.replace(b'"00000000000000000007"', b"7"), "good": good}  # fmt: skip
     for name, content in harmed.items():
@@ -215,7 +217,7 @@ def a_file_for_the_reports(path: Path) -> None:
         (a_file_for_the_reports, "folder"),
     ],
 )
-def test_a_witness_of_another_kind_is_refused_before_anything_is_written_and_the_message_says_what_to_do(
+def test_a_witness_of_another_kind_is_refused_before_anything_is_written_with_a_remedy(
     tmp_path, harm, kind
 ):
     home, reports = tmp_path / "home", tmp_path / "reports"
@@ -256,7 +258,7 @@ def test_a_new_ledger_beside_one_that_is_known_is_refused_and_an_old_one_is_not(
     with Ledger.opened(tmp_path / "c", elsewhere, reports=reports) as ledger:
         assert ledger.others == ()
     with Ledger.opened(tmp_path / "a", HERE, reports=reports) as ledger:
-        assert ledger.damage() == []
+        assert ledger.reader.damage() == []
 
 
 def behind_a_link(path: Path) -> None:

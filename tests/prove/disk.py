@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from pipeline.workflows.rehearsal import VARIABLE
+from tests import kill_points
 from tests.conftest import Inside, Outside, customers_csv, environment_of_ours, running_sandbox
 from tests.prove.kills import oracle
 
@@ -130,7 +130,8 @@ def _meet(
         apply = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", os.devnull, "-e", inject, *apply]
     else:
         nth = dice.randint(1, max(1, rows // 256))
-        more = {VARIABLE: f"kill_at={dice.choice(['after-intents', 'after-outcomes'])},nth={nth}"}
+        more = {kill_points.VARIABLE: f"{dice.choice(['after-intents', 'after-outcomes'])} {nth}"}
+        apply = [sys.executable, "-m", kill_points.program(more)]
     ran = subprocess.run(
         [*apply, "apply", pipeline.newest().name],
         cwd=pipeline.folder,

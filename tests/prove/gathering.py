@@ -29,31 +29,37 @@ _SUBMISSION = (
     "sandbox",
     "submission",
     "workflows/apply.py",
-    "workflows/rehearsal.py",
+    "workflows/open_run.py",
+    "workflows/planned_creates.py",
+    "workflows/preflight.py",
+    "workflows/run_outcomes.py",
+    "workflows/submit_run.py",
 )
 _RECONCILING = (
-    "domain/customer.py", "storage/ledger", "transforming/mapping.py", "transforming/normalize", *_VOCABULARY, "reconciling", "storage/known_customers.py", "sources",
+    "domain/customer.py", "storage/ledger", "transforming/mapping.py", "transforming/normalize", *_VOCABULARY, "reconciling", "storage/aligned_parts.py", "storage/known_customers.py", "sources",
     "transforming/source_totals.py", "workflows/reconcile",
 )  # fmt: skip
 _VERIFYING = (
     "domain/customer.py",
     *_VOCABULARY,
     "reporting",
+    "storage/aligned_parts.py",
     "storage/run_folder.py",
+    "storage/workbench.py",
     "sources",
     "workflows/write_results.py",
     "verifier",
 )
 _DAMAGE = (
-    "cli/commands", "storage/manifest.py", "storage/run_damage.py", "storage/run_folder.py", "storage/run_search.py", "workflows/reconcile", "workflows/report", "workflows/resubmission.py",
+    "cli/commands", "storage/aligned_parts.py", "storage/manifest.py", "storage/run_damage.py", "storage/run_folder.py", "storage/run_search.py", "storage/workbench.py", "workflows/reconcile", "workflows/report", "workflows/resubmission.py",
     "workflows/plan_freshness.py", "workflows/status.py", "workflows/trace.py",
 )  # fmt: skip
 _STATING = (
-    "reconciling/bridge.py", "reporting/current_fates.py", "reporting/period.py", "reporting/period.sql", "workflows/input_rows.py",
+    "reconciling/bridge.py", "storage/aligned_parts.py", "reporting/current_fates.py", "reporting/period.py", "reporting/period.sql", "workflows/input_rows.py",
     "workflows/report/became.py", "workflows/report/current.py", "workflows/report/run_rows.py",
 )  # fmt: skip
 _EXITING = (
-    "billing", "domain/machine_faults.py", "cli", "config", "storage/files.py", "storage/ledger", "storage/memory.py", "planning/limits.py", "storage/run_folder.py", "workflows",
+    "billing", "domain/machine_faults.py", "cli", "config", "storage/files.py", "storage/ledger", "storage/memory.py", "planning/limits.py", "storage/aligned_parts.py", "storage/run_folder.py", "storage/workbench.py", "workflows",
 )  # fmt: skip
 #: The rooms that a programme proves: submission and the other side of it, where nothing else is said.
 PROVEN = {

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.workflows.rehearsal import POINTS, VARIABLE
+from tests import kill_points
 from tests.conftest import Command, Inside, Outside, customers_csv, running_sandbox
 from tests.prove.books import violations
 
@@ -25,9 +25,9 @@ ROWS = 600
 
 PACE = "300"  #: requests a second, so that a run is long enough to be killed more than once
 _AT_THE_END = tuple(
-    point for point in POINTS if point.endswith("-end")
+    point for point in kill_points.POINTS if point.endswith("-end")
 )  #: what dies there has nothing left to do
-_BEFORE_THE_END = tuple(point for point in POINTS if point not in _AT_THE_END)
+_BEFORE_THE_END = tuple(point for point in kill_points.POINTS if point not in _AT_THE_END)
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Journey:
 
 def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROWS) -> Journey:
     """One file, killed up to so many times, resumed until it is done."""
-    dice, kills = random.Random(seed), dict.fromkeys(("random", *POINTS), 0)
+    dice, kills = random.Random(seed), dict.fromkeys(("random", *kill_points.POINTS), 0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pipeline = Inside(folder)  # what is killed is started as a process
@@ -86,7 +86,7 @@ def _live(
     nth = most_requests if point.endswith("-send") else 1 if point in _AT_THE_END else 2
     environment = dict(outside.environment)
     if point != "random":
-        environment[VARIABLE] = f"kill_at={point},nth={dice.randint(1, nth)}"
+        environment[kill_points.VARIABLE] = f"{point} {dice.randint(1, nth)}"
     process = _start(pipeline, outside, environment)
     if point == "random":
         enough = _asked(outside) + dice.randint(1, most_requests)

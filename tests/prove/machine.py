@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pipeline.domain.customer import create_key, payload_bytes
 from pipeline.domain.fates import State
 from pipeline.storage.ledger import Ledger
-from pipeline.submission import Clock, Planned, StopRequest, submit
+from pipeline.submission import Clock, Planned, RunIdentity, Runtime, StopRequest, Work, submit
 from tests.prove import simulation
 from tests.prove.simulation import (
     ENVIRONMENT,
@@ -160,7 +160,7 @@ class Submission(RuleBasedStateMachine):
         ):
             mortal = MortalLedger(ledger, self.dice, risk)
             plan = self.plan()
-            known = ledger.states([row.external_reference for row in plan])
+            known = ledger.reader.states([row.external_reference for row in plan])
             fresh = [
                 row
                 for row in plan
@@ -168,19 +168,22 @@ class Submission(RuleBasedStateMachine):
                 or found.state is State.WITHDRAWN
                 or (found.state is State.UNKNOWN and found.fingerprint == row.fingerprint)
             ]
-            earlier = [begun.intent.external_reference for begun in ledger.begun()]
+            earlier = [begun.intent.external_reference for begun in ledger.reader.open_requests()]
             submit(
-                iter(fresh), len(fresh), run_id="run-1", environment=ENVIRONMENT, ledger=mortal,
-                make=simulation.nobody, credential=f"credential-{self.credential}", policy=PATIENT,
-                clock=Clock(world.wall, lambda: world.now), dice=self.dice.random, stopping=stopping, earlier=earlier,
-                pool_of=pool,
-            )  # fmt: skip
+                Work(iter(fresh), len(fresh), earlier=earlier),
+                run=RunIdentity("run-1", ENVIRONMENT, f"credential-{self.credential}"),
+                ledger=mortal,
+                make=simulation.nobody,
+                policy=PATIENT,
+                runtime=Runtime(Clock(world.wall, lambda: world.now), self.dice.random, pool),
+                stopping=stopping,
+            )
 
     def ask_the_oracle(self) -> None:
         """Billing and the ledger are asked, and nothing that the loop says of itself."""
         with Ledger.read(self.folder) as ledger:
             rows = {row[0]: row for block in ledger.outcomes() for row in block}
-            assert ledger.first_broken() is None
+            assert ledger.first_fault() is None
         settled = {State.CREATED, State.ADOPTED} | (
             {State.PRE_EXISTING, State.CONFLICT} if self.was_damaged else set()
         )

@@ -28,14 +28,15 @@ from pipeline.domain.responses import (
     Unintelligible,
 )
 from pipeline.storage.ledger import Answer
-from pipeline.submission import engine, giving_up, protocol
-from pipeline.submission.protocol import (
-    LookUpNext,
+from pipeline.submission import dispatch, engine, giving_up, intake, protocol
+from pipeline.submission.steps import (
+    Final,
+    LookupNext,
     NextGeneration,
     Policy,
     Progress,
-    Settle,
     Step,
+    Tries,
     Why,
 )
 from tests.prove import nights, simulation
@@ -45,7 +46,9 @@ Decide = Callable[[Progress, Outcome, float, float, Policy], Step]
 
 
 def _new_key(row: Progress) -> NextGeneration:
-    return NextGeneration(Progress(generation=row.generation + 1, sends=row.sends + 1))
+    return NextGeneration(
+        Progress(generation=row.generation + 1, tries=Tries(sends=row.tries.sends + 1))
+    )
 
 
 def _deciding(changed: Callable[[Progress, Outcome], Step | None]) -> Callable[[], object]:
@@ -70,18 +73,22 @@ def _on_create(
 
 
 def _never_looks_first() -> object:
-    return mock.patch.object(engine, "begin", return_value=None)
+    return mock.patch.object(dispatch, "why_look_up_first", return_value=None)
 
 
 def _ledger_is_believed() -> object:
     return mock.patch.object(
-        engine, "begin", lambda **told: protocol.begin(**{**told, "is_ledger_whole": True})
+        dispatch,
+        "why_look_up_first",
+        lambda **told: protocol.why_look_up_first(**{**told, "is_ledger_whole": True}),
     )
 
 
 def _age_is_not_asked() -> object:
     return mock.patch.object(
-        engine, "begin", lambda **told: protocol.begin(**{**told, "age_hours": 0.0})
+        dispatch,
+        "why_look_up_first",
+        lambda **told: protocol.why_look_up_first(**{**told, "age_hours": 0.0}),
     )
 
 
@@ -91,10 +98,10 @@ def _our_clock_is_believed() -> object:
 
 
 def _old_keys_are_as_good_as_others() -> object:
-    def begin(**told) -> Why | None:
-        return Why.OTHER_CREDENTIAL if protocol.begin(**told) else None
+    def why_look_up_first(**told) -> Why | None:
+        return Why.OTHER_CREDENTIAL if protocol.why_look_up_first(**told) else None
 
-    return mock.patch.object(engine, "begin", begin)
+    return mock.patch.object(dispatch, "why_look_up_first", why_look_up_first)
 
 
 def _new_key_where_an_old_one_is_not_found() -> object:
@@ -108,8 +115,8 @@ def _new_key_where_an_old_one_is_not_found() -> object:
 def _looks_up_then_new_key() -> object:
     def changed(row: Progress, outcome: Outcome) -> Step | None:
         if row.why is None and isinstance(outcome, NoAnswer):
-            return LookUpNext(
-                0, replace(row, sends=row.sends + 1, unsettled=True, why=Why.REPLAYED_FAILURE)
+            return LookupNext(
+                0, replace(row.counting(sends=1), is_in_doubt=True, why=Why.REPLAYED_FAILURE)
             )
         return None
 
@@ -145,7 +152,7 @@ def _withdraws_what_was_sent() -> object:
     take = engine._Loop._take
 
     def took(self, result) -> None:
-        row = self.rows.get(result.reference)
+        row = self.dispatch.rows.get(result.reference)
         take(self, result)
         if row is not None:
             row.is_new = True
@@ -173,7 +180,7 @@ def _not_found_counts_at_once() -> object:
 
 def _another_customer_is_read_as(kind: Callable[[], Outcome]) -> Callable[[], object]:
     """A success that names another reference: ours, or proof that ours is not there."""
-    read_create, read_look_up = simulation.read_create, simulation.read_look_up
+    read_create, read_lookup = simulation.read_create, simulation.read_lookup
 
     def instead(outcome: Outcome) -> Outcome:
         return kind() if isinstance(outcome, AnotherCustomer) else outcome
@@ -182,9 +189,7 @@ def _another_customer_is_read_as(kind: Callable[[], Outcome]) -> Callable[[], ob
     def removed() -> Iterator[None]:
         with (
             mock.patch.object(simulation, "read_create", lambda *told: instead(read_create(*told))),
-            mock.patch.object(
-                simulation, "read_look_up", lambda *told: instead(read_look_up(*told))
-            ),
+            mock.patch.object(simulation, "read_lookup", lambda *told: instead(read_lookup(*told))),
         ):
             yield
 
@@ -198,12 +203,12 @@ def _is_turned_away(row: Progress, outcome: Outcome) -> bool:
 @contextmanager
 def _other_content_goes_beside(state: State) -> Iterator[None]:
     """A record with other content is sent although a request in this state may still take effect."""
-    may_begin, waits, speaks_against = engine._may_begin, engine._waits, nights.speaks_against
+    may_begin, waits, speaks_against = intake._may_begin, intake._waits, nights.speaks_against
     with (
-        mock.patch.object(engine, "_may_begin", lambda row, known, run_id: (
+        mock.patch.object(intake, "_may_begin", lambda row, known, run_id: (
             (known is not None and known.state is state and known.fingerprint != row.fingerprint) or may_begin(row, known, run_id)
         )),
-        mock.patch.object(engine, "_waits", lambda row, known: waits(row, known) and known.state is not state),
+        mock.patch.object(intake, "_waits", lambda row, known: waits(row, known) and known.state is not state),
         mock.patch.object(nights, "speaks_against", lambda one, *, is_same: (
             not (one is state and not is_same) and speaks_against(one, is_same=is_same)
         )),
@@ -218,7 +223,7 @@ def _giving_up_believes_no_lookup() -> object:
 
 
 def _giving_up_settles_at_once() -> object:
-    return mock.patch.object(giving_up, "SETTLES_AFTER", timedelta(0))
+    return mock.patch.object(giving_up, "FINAL_AFTER", timedelta(0))
 
 
 #: rule -> how it is removed; these bear on nights whose files change
@@ -237,12 +242,12 @@ MUTANTS_OF_NIGHTS: dict[str, Callable[[], object]] = {
 MUTANTS: dict[str, Callable[[], object]] = {
     "1: a new key where no answer came": _on_create(NoAnswer, lambda row, _: _new_key(row)),
     "1: a look-up and then a new key where no answer came": _looks_up_then_new_key,
-    "1: no answer is a failure": _on_create(NoAnswer, lambda *_: Settle(State.REFUSED)),
+    "1: no answer is a failure": _on_create(NoAnswer, lambda *_: Final(State.REFUSED)),
     "1: a new key after a fresh 5xx": _on_create(
         ServerTrouble, lambda row, _: _new_key(row), replayed=False
     ),
     "1: a fresh 5xx is a failure": _on_create(
-        ServerTrouble, lambda *_: Settle(State.REFUSED), replayed=False
+        ServerTrouble, lambda *_: Final(State.REFUSED), replayed=False
     ),
     "1: a new key while the first request runs": _on_create(
         Conflicting, lambda row, _: _new_key(row), kind="running"
@@ -251,7 +256,7 @@ MUTANTS: dict[str, Callable[[], object]] = {
         Unintelligible, lambda row, _: _new_key(row)
     ),
     "1: a success that cannot be read is a failure": _on_create(
-        Unintelligible, lambda *_: Settle(State.REFUSED)
+        Unintelligible, lambda *_: Final(State.REFUSED)
     ),
     "1: a new key after 408": _on_create(ServerTrouble, lambda row, _: _new_key(row), status=408),
     "2: old keys are not looked up first": _age_is_not_asked,
@@ -264,18 +269,18 @@ MUTANTS: dict[str, Callable[[], object]] = {
     ),
     "4: a new key beside an old one that billing is about to forget": _old_keys_are_as_good_as_others,
     "4: a replayed failure is a failure": _on_create(
-        (ServerTrouble, Limited), lambda *_: Settle(State.REFUSED), replayed=True
+        (ServerTrouble, Limited), lambda *_: Final(State.REFUSED), replayed=True
     ),
     "4: whether an answer is a replay is not asked": _replay_is_not_seen,
     "3: a refusal is believed whatever was sent before": _on_create(
-        RowRefused, lambda *_: Settle(State.REFUSED)
+        RowRefused, lambda *_: Final(State.REFUSED)
     ),
     "journal: sent before the intent is durable": _sends_before_the_intent,
     "journal: what was sent is withdrawn": _withdraws_what_was_sent,
     "keys: random": _keys_are_random,
     "own word: a gateway's page is believed": _everything_is_billings_word,
     "own word: who is refused at the door is refused for good": _deciding(
-        lambda row, outcome: Settle(State.REFUSED) if _is_turned_away(row, outcome) else None
+        lambda row, outcome: Final(State.REFUSED) if _is_turned_away(row, outcome) else None
     ),
     "own word: who is refused at the door gets a new key": _deciding(
         lambda row, outcome: _new_key(row) if _is_turned_away(row, outcome) else None
@@ -289,7 +294,7 @@ MUTANTS: dict[str, Callable[[], object]] = {
     ),
     "echo: a success is believed without its id": _deciding(
         lambda row, outcome: (
-            Settle(State.CREATED, "bcus_0")
+            Final(State.CREATED, "bcus_0")
             if isinstance(outcome, Accepted) and not row.why
             else None
         )

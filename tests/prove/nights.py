@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from pipeline.billing.client import Call
-from pipeline.billing.responses import read_look_up
+from pipeline.billing.responses import read_lookup
 from pipeline.domain.customer import create_key, payload_bytes
 from pipeline.domain.fates import State
 from pipeline.domain.responses import NoAnswer, Outcome
@@ -153,7 +153,8 @@ def _plan(home: Path, rows: list[Planned], planned: dict[str, set[str]]) -> list
             {}
             if ledger is None
             else {
-                one.intent.external_reference: one.intent.key for one in ledger.begun(list(known))
+                one.intent.external_reference: one.intent.key
+                for one in ledger.open_requests(list(known))
             }
         )
     taken = []
@@ -185,12 +186,12 @@ def _left(home: Path, run_id: str) -> list[str]:
         return (
             []
             if ledger is None
-            else [name for name, owner, _ in ledger.unsettled_requests() if owner != run_id]
+            else [name for name, owner, _ in ledger.requests_in_doubt() if owner != run_id]
         )
 
 
 def _states(ledger: Ledger) -> dict[str, State]:
-    return {row[0]: State(row[1]) for block in ledger.outcomes() for row in block}
+    return {row[0]: State(row[1]) for block in ledger.reader.outcomes() for row in block}
 
 
 def _give_up_some(world: World, billing: Billing, home: Path, dice: random.Random) -> None:
@@ -212,7 +213,7 @@ def _give_up(world: World, billing: Billing, ledger: Ledger, references: list[st
         if billing.is_away():
             return NoAnswer("ConnectError")
         response = billing.look_up(call.external_reference)
-        return NoAnswer("ReadError") if response is None else read_look_up(response, call.payload)
+        return NoAnswer("ReadError") if response is None else read_lookup(response, call.payload)
 
     def wait(seconds: float) -> bool:
         world.advance(world.now + seconds)
@@ -221,7 +222,7 @@ def _give_up(world: World, billing: Billing, ledger: Ledger, references: list[st
     if references:
         clock = Clock(world.wall, lambda: world.now)
         give_up(
-            ledger.begun(references),
+            ledger.reader.open_requests(references),
             ledger=ledger,
             make=make,
             wait=wait,
@@ -235,7 +236,7 @@ def _oracle(billing: Billing, home: Path, planned: dict[str, set[str]]) -> Itera
     """What must hold after the end, by billing's customers and the ledger's rows."""
     with Ledger.read(home) as ledger:
         rows = {row[0]: row for block in ledger.outcomes() for row in block}
-        if broken := ledger.first_broken():
+        if broken := ledger.first_fault():
             yield f"the chain: {broken}"
     for reference, held in billing.customers.items():
         if len(held) > 1:

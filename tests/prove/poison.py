@@ -40,7 +40,7 @@ def nights(rows: int, poison: dict[str, str], nights: int = 2) -> list[Night]:
             ]
             began = world.now
             with Ledger.opened(Path(name), simulation.ENVIRONMENT, now=world.wall) as ledger:
-                earlier = [reference for reference, _, _ in ledger.unsettled_requests()]
+                earlier = [reference for reference, _, _ in ledger.reader.requests_in_doubt()]
             stop = simulation.process(
                 world,
                 billing,
@@ -53,7 +53,7 @@ def nights(rows: int, poison: dict[str, str], nights: int = 2) -> list[Night]:
                 earlier=earlier,
             )
             with Ledger.read(Path(name)) as ledger:
-                left = {reference: why for reference, _, why in ledger.unsettled_requests()}
+                left = {reference: why for reference, _, why in ledger.requests_in_doubt()}
             mine = {row.external_reference for row in plan}
             last = max(at for reference, at in billing.since.items() if reference in mine)
             found.append(Night(world.now - began, last - began, stop, left))

@@ -23,21 +23,32 @@ from hashlib import sha256
 from pathlib import Path
 
 from pipeline.billing.client import Call, Create
-from pipeline.billing.responses import Response, read_create, read_look_up
+from pipeline.billing.responses import Response, read_create, read_lookup
 from pipeline.domain.customer import Environment, create_key, payload_bytes
 from pipeline.domain.fates import State
 from pipeline.domain.responses import NoAnswer, Outcome
 from pipeline.storage.ledger import Ledger
-from pipeline.submission import Clock, Planned, Policy, Stop, StopRequest, submit
+from pipeline.submission import (
+    Clock,
+    Planned,
+    Policy,
+    RunIdentity,
+    Runtime,
+    Stop,
+    StopRequest,
+    Work,
+    submit,
+)
 from pipeline.submission.gate import Gate
 from pipeline.submission.pool import Pool, Result, kind_of
 from pipeline.submission.protocol import OLD_KEY_WAITS, is_turned_away
+from pipeline.submission.steps import RefusalRates
 
 ENVIRONMENT = Environment("sandbox", "sandbox", "test", "loopback")
 ROWS = 100
 EPOCH = datetime(2026, 11, 23, tzinfo=UTC)
 KEY_LIFE = 24 * 3600.0
-PATIENT = Policy(workers=8, usual_refusals=0.3, alarming_refusals=0.9)
+PATIENT = Policy(workers=8, refusals=RefusalRates(usual=0.3, alarming=0.9))
 PATIENCE = 60.0  #: seconds that a client waits for an answer
 LATENCY = 0.02
 _TYPES = "https://api.momentco.io/docs/errors#"
@@ -380,7 +391,7 @@ class SimulatedPool(Pool):
         def reply(response: Response | None) -> None:
             if response is None:
                 return answered(NoAnswer("ReadError"))
-            read = read_create if isinstance(call, Create) else read_look_up
+            read = read_create if isinstance(call, Create) else read_lookup
             return world.later(LATENCY, lambda: answered(read(response, call.payload)))
 
         world.later(PATIENCE, lambda: answered(NoAnswer("ReadTimeout")))
@@ -600,10 +611,14 @@ def process(
         mortal = MortalLedger(ledger, dice, told.mortality if kill else 0.0)
         with suppress(Killed):
             submit(
-                iter(plan), len(plan), run_id=run_id, earlier=earlier, environment=ENVIRONMENT, ledger=mortal, make=nobody,
-                credential=credential, policy=policy, clock=clock,
-                dice=dice.random, stopping=stopping, pool_of=pool,
-            )  # fmt: skip
+                Work(iter(plan), len(plan), earlier=earlier),
+                run=RunIdentity(run_id, ENVIRONMENT, credential),
+                ledger=mortal,
+                make=nobody,
+                policy=policy,
+                runtime=Runtime(clock, dice.random, pool),
+                stopping=stopping,
+            )
     return stopping.stop
 
 
@@ -629,7 +644,7 @@ def _unsettled(folder: Path) -> list[tuple[str, bool]]:
                 begun.intent.generation == Policy().generations
                 or OLD_KEY_WAITS in details[begun.intent.external_reference],
             )
-            for begun in ledger.begun()
+            for begun in ledger.open_requests()
         ]
 
 
@@ -637,7 +652,7 @@ def _oracle(billing: Billing, plan: list[Planned], folder: Path, told: Scenario)
     """What must hold after the end; it asks billing and the ledger, and nothing that the loop says of itself."""
     with Ledger.read(folder) as ledger:
         rows = {row[0]: row for block in ledger.outcomes() for row in block}
-        broken = ledger.first_broken()
+        broken = ledger.first_fault()
     if broken:
         yield f"the chain: {broken}"
     refused = {row.external_reference for row in plan[: told.refused]}

@@ -1,19 +1,20 @@
 """The short forms of the long programmes: `python -m tests.prove` runs the same with more seeds."""
 
+import contextlib
 import random
+import re
+import signal
+import sqlite3
 from dataclasses import replace
 
 import pytest
 
-from pipeline.billing import ApiKey, parse_address
-from pipeline.config import Target
-from pipeline.domain.customer import Environment
-from pipeline.errors import ConfigError
 from pipeline.storage.ledger import Ledger
-from pipeline.workflows.rehearsal import VARIABLE, rehearsed
+from tests import kill_points
 from tests.benches import at_scale
 from tests.benches.planning import __main__ as planning
 from tests.benches.planning import growth, kinds
+from tests.conftest import Inside, customers_csv, running_sandbox
 from tests.prove import (
     chaos,
     damaged_runs,
@@ -29,6 +30,7 @@ from tests.prove import (
     statements,
     verified,
 )
+from tests.prove.gathering import PROGRAMME
 from tests.prove.kills import journey
 
 SEEDS, BLOCK = 60, 20
@@ -105,8 +107,8 @@ def test_while_billing_is_away_it_is_asked_now_and_then_and_not_by_every_row(tmp
     simulation.process(world, billing, plan, tmp_path, told, "credential", kill=False)
 
     with Ledger.read(tmp_path) as ledger:
-        assert ledger.counts("run-1") == {"created": 400}
-        assert ledger.requests("run-1")["creates"] < 400 + 256 * 6
+        assert ledger.runs.counts("run-1") == {"created": 400}
+        assert ledger.runs.requests("run-1").creates < 400 + 256 * 6
 
 
 def test_a_key_that_is_revoked_while_billing_is_away_stops_the_run_as_soon_as_billing_says_so(
@@ -246,34 +248,56 @@ def test_under_pressure_a_command_ends_with_the_code_of_what_happened_and_its_wo
     }
 
 
-def test_a_kill_point_is_refused_with_a_live_key_and_away_from_this_machine(tmp_path):
-    elsewhere, here = parse_address("https://billing.example"), parse_address("http://127.0.0.1:9")
-    place = Environment("test", "acme", "test", "loopback")
-    live = Target(
-        address=here, environment=place, api_key=ApiKey("sk_live_0000000000", source="a test")
-    )
-    away = Target(
-        address=elsewhere, environment=place, api_key=ApiKey("sk_test_0000000000", source="a test")
-    )
-    here = Target(
-        address=here, environment=place, api_key=ApiKey("sk_test_0000000000", source="a test")
-    )
-    told = {VARIABLE: "kill_at=before-send"}
+@pytest.mark.parametrize("point", kill_points.POINTS)
+def test_a_process_dies_at_its_kill_point_and_a_resume_finishes_the_run(tmp_path, point):
+    pipeline = Inside(tmp_path)
+    customers_csv(tmp_path / "customers.csv", 20)
 
-    with Ledger.opened(tmp_path, place) as ledger:
-        for target in (live, away):
-            with pytest.raises(ConfigError, match="is for tests against a sandbox on this machine"):
-                rehearsed(ledger, print, target, told)
-        assert rehearsed(ledger, print, live, {}) == (ledger, print)
-        assert rehearsed(ledger, print, here, told) != (ledger, print)
-        for wrong in (
-            "kill_at=somewhere",
-            "nth=2",
-            "kill_at=before-send,nth=x",
-            "kill=before-send",
-        ):
-            with pytest.raises(ConfigError, match="kill_at=POINT,nth=N"):
-                rehearsed(ledger, print, here, {VARIABLE: wrong})
+    with running_sandbox(tmp_path / "billing.sqlite") as outside:
+        words = ("run", "customers.csv", "--base-url", outside.base_url, "--yes")
+        environment = {**outside.environment, kill_points.VARIABLE: f"{point} 1"}
+        killed = pipeline(*words, environment=environment)
+        sent, states = outside.stats()["requests"]["create"], _states(tmp_path)
+        resumed = pipeline("resume", pipeline.newest().name, environment=outside.environment)
+        customers = outside.stats()["customers"]
+
+    assert killed.returncode == -signal.SIGKILL
+    assert states == _STATES_AT[point]
+    assert (sent > 0) == (point not in {"before-intents", "after-intents", "before-send"})
+    assert resumed.returncode == 0, resumed.stderr
+    assert customers == 20
+
+
+#: What the ledger holds of 20 creates when the process dies.
+_BEGUN, _CREATED = {"unknown": 20}, {"created": 20}
+_STATES_AT = {
+    "before-intents": {},
+    "after-intents": _BEGUN,
+    "before-send": _BEGUN,
+    "after-send": _BEGUN,
+    "before-outcomes": _BEGUN,
+    "after-outcomes": _CREATED,
+    "before-end": _CREATED,
+    "after-end": _CREATED,
+}
+
+
+def _states(folder):
+    [ledger] = folder.glob(".pipeline/*/ledger.sqlite")
+    with contextlib.closing(sqlite3.connect(ledger)) as connection:
+        return dict(connection.execute("SELECT state, count(*) FROM rows GROUP BY state"))
+
+
+def test_a_kill_point_of_another_name_is_refused():
+    for wrong in ("somewhere 1", "before-send", "before-send x"):
+        with pytest.raises(ValueError, match=r"none of|unpack|invalid literal"):
+            kill_points.KillPoint.read(wrong)
+
+
+def test_the_package_has_no_kill_point_and_reads_no_such_variable():
+    texts = [path.read_text(encoding="utf-8") for path in PROGRAMME.rglob("*.py")]
+
+    assert not any(re.search(r"SIGKILL|KILL_AT|kill_point", text) for text in texts)
 
 
 @pytest.mark.long

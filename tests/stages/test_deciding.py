@@ -30,21 +30,20 @@ from pipeline.domain.responses import (
     Unexpected,
     Unintelligible,
 )
-from pipeline.submission.protocol import (
+from pipeline.submission.protocol import decide, global_pause, why_look_up_first
+from pipeline.submission.steps import (
+    Final,
     LeaveInDoubt,
-    LookUpNext,
+    LookupNext,
     NextGeneration,
     Policy,
     Progress,
     SendAgain,
-    Settle,
     Step,
     Stop,
+    Tries,
     TurnedAway,
     Why,
-    begin,
-    decide,
-    global_pause,
 )
 
 POLICY = Policy()
@@ -116,15 +115,14 @@ def progress_of(case: dict[str, str]) -> tuple[Progress, float]:
     call, _, when = case["situation"].partition(", ")
     if call == "create":
         sends = {"sixth send": 5, "third unreadable answer": 2}.get(when, 1 if unsettled else 0)
-        senseless = 2 if when == "third unreadable answer" else 0
+        unreadable = 2 if when == "third unreadable answer" else 0
         return Progress(
-            unsettled=unsettled, sends=sends, senseless=senseless
+            is_in_doubt=unsettled, tries=Tries(sends=sends, unreadable=unreadable)
         ), 121.0 if when == "after 121 s" else 1.0
     return Progress(
-        unsettled=unsettled,
-        sends=1,
+        is_in_doubt=unsettled,
         why=Why(call.removeprefix("look-up: ")),
-        look_ups=3 if when == "fourth time" else 0,
+        tries=Tries(sends=1, lookups=3 if when == "fourth time" else 0),
         since_last_call=POLICY.lookup_lag - 1 if when == "within the lag" else math.inf,
         generation=3 if when == "third key" else 1,
     ), 1.0
@@ -133,14 +131,14 @@ def progress_of(case: dict[str, str]) -> tuple[Progress, float]:
 def told(step: Step, before: Progress) -> dict[str, str]:
     """A step in the words of the case file."""
     match step:
-        case Settle(state=state):
+        case Final(state=state):
             return {"step": "settle", "state": state.value, "key": "-", "look_up": "no"}
         case SendAgain():
             assert step.progress.generation == before.generation
             return {"step": "send_again", "state": "unknown", "key": "same", "look_up": "no"}
-        case LookUpNext():
+        case LookupNext():
             assert step.progress.generation == before.generation
-            when = "again" if before.why else "then" if before.senseless else "first"
+            when = "again" if before.why else "then" if before.tries.unreadable else "first"
             return {"step": "look_up", "state": "unknown", "key": "same", "look_up": when}
         case NextGeneration():
             assert step.progress.generation == before.generation + 1
@@ -149,10 +147,10 @@ def told(step: Step, before: Progress) -> dict[str, str]:
             return {"step": "in_doubt", "state": "unknown", "key": "same", "look_up": "no"}
         case TurnedAway():
             return {"step": "ask_others", "state": "unknown", "key": "same", "look_up": "no"}
-        case Stop(settle=None):
+        case Stop(final=None):
             return {"step": "stop", "state": "unknown", "key": "same", "look_up": "no"}
-        case Stop(settle=settle):
-            return {"step": "stop", "state": settle.state.value, "key": "-", "look_up": "no"}
+        case Stop(final=final):
+            return {"step": "stop", "state": final.state.value, "key": "-", "look_up": "no"}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +158,7 @@ def told(step: Step, before: Progress) -> dict[str, str]:
     CASES,
     ids=lambda c: f"{c['protocol_row']}-{c['outcome']}-{c['situation']}-doubt-{c['doubt']}",
 )
-def test_every_outcome_leads_where_the_protocol_s_table_says(case):
+def test_every_outcome_leads_to_the_step_in_the_table_of_cases(case):
     before, seconds_spent = progress_of(case)
 
     step = decide(before, outcome_of(case["outcome"]), 0.5, seconds_spent, POLICY)
@@ -217,7 +215,7 @@ def test_an_ambiguous_answer_leaves_the_row_in_doubt_for_the_answers_after_it(te
     step = decide(Progress(), outcome_of(text), 0.5, 0, POLICY)
 
     assert isinstance(step, SendAgain)
-    assert step.progress.unsettled
+    assert step.progress.is_in_doubt
 
 
 @pytest.mark.parametrize(
@@ -234,12 +232,12 @@ def test_an_ambiguous_answer_leaves_the_row_in_doubt_for_the_answers_after_it(te
 )
 def test_a_key_with_another_payload_is_looked_up_for_the_record_and_stops_the_run(outcome, held):
     looked_up = decide(Progress(), KeyReused(), 0.5, 0, POLICY)
-    assert isinstance(looked_up, LookUpNext)
+    assert isinstance(looked_up, LookupNext)
 
     step = decide(looked_up.progress, outcome, 0.5, 0, POLICY)
 
     assert isinstance(step, Stop)
-    assert (step.exit_code, step.settle) == (4, None)
+    assert (step.exit_code, step.final) == (4, None)
     assert held in step.reason
 
 
@@ -249,25 +247,25 @@ def test_a_key_with_another_payload_is_looked_up_for_the_record_and_stops_the_ru
 def canary_after(outcome: Outcome) -> Progress:
     """A canary that billing has just answered."""
     step = decide(Progress(is_canary=True), outcome, 0.5, 0, POLICY)
-    assert isinstance(step, LookUpNext)
+    assert isinstance(step, LookupNext)
     return step.progress
 
 
 def test_a_canary_counts_as_created_once_billing_shows_it_as_it_was_sent():
     progress = canary_after(Accepted("bcus_1", replayed=False, payable=False))
 
-    assert decide(progress, Found("bcus_1", payable=False), 0.5, 0, POLICY) == Settle(
+    assert decide(progress, Found("bcus_1", payable=False), 0.5, 0, POLICY) == Final(
         State.CREATED, "bcus_1", payable=False
     )
 
 
-def test_a_canary_that_billing_keeps_otherwise_than_it_said_stops_the_run():
+def test_a_canary_that_billing_stores_with_other_values_stops_the_run():
     progress = canary_after(Accepted("bcus_1", replayed=False))
 
     step = decide(progress, Found("bcus_1", (Difference("balance", "1", "100"),)), 0.5, 0, POLICY)
 
     assert isinstance(step, Stop)
-    assert step.settle.state is State.CREATED_DIFFERENT
+    assert step.final.state is State.CREATED_DIFFERENT
     assert "balance" in step.reason
 
 
@@ -277,7 +275,7 @@ def test_a_canary_under_another_id_stops_the_run():
     assert isinstance(decide(progress, Found("bcus_2"), 0.5, 0, POLICY), Stop)
 
 
-def test_a_canary_that_cannot_be_found_is_asked_for_again_when_look_ups_must_show_it_and_then_stops_the_run():
+def test_a_canary_that_is_not_found_is_looked_up_again_after_the_lag_and_then_stops_the_run():
     row = canary_after(Accepted("bcus_1", replayed=False))
 
     again = decide(replace(row, since_last_call=0.1), NotFound(), 0.5, 0, POLICY)
@@ -287,7 +285,7 @@ def test_a_canary_that_cannot_be_found_is_asked_for_again_when_look_ups_must_sho
 
     assert (again.after, again.rests) == (POLICY.lookup_lag, True)
     assert isinstance(step, Stop)
-    assert step.settle is None
+    assert step.final is None
 
 
 def test_only_a_success_makes_a_canary_be_looked_up():
@@ -295,7 +293,7 @@ def test_only_a_success_makes_a_canary_be_looked_up():
         decide(Progress(is_canary=True), NoAnswer("timeout"), 0.5, 0, POLICY), SendAgain
     )
     refused = RowRefused(422, "no", replayed=False, certain=True)
-    assert isinstance(decide(Progress(is_canary=True), refused, 0.5, 0, POLICY), Settle)
+    assert isinstance(decide(Progress(is_canary=True), refused, 0.5, 0, POLICY), Final)
 
 
 # the sweep
@@ -303,7 +301,7 @@ def test_only_a_success_makes_a_canary_be_looked_up():
 
 def test_a_row_whose_another_send_could_do_harm_is_only_looked_up_by_the_sweep():
     doubt = decide(
-        Progress(why=Why.FOR_THE_RECORD, unsettled=True, may_be_sent=False),
+        Progress(why=Why.FOR_THE_RECORD, is_in_doubt=True, may_be_sent=False),
         NotFound(),
         0.5,
         0,
@@ -312,7 +310,7 @@ def test_a_row_whose_another_send_could_do_harm_is_only_looked_up_by_the_sweep()
     assert isinstance(doubt, LeaveInDoubt)
     assert not doubt.may_be_sent
 
-    swept = Progress(why=Why.SWEEP, unsettled=True, may_be_sent=False)
+    swept = Progress(why=Why.SWEEP, is_in_doubt=True, may_be_sent=False)
     assert isinstance(decide(swept, NotFound(), 0.5, 0, POLICY), LeaveInDoubt)
 
 
@@ -342,12 +340,12 @@ def test_where_a_worker_lets_nothing_leave_any_more_the_run_is_sure_to_stop(outc
         (Limited(replayed=False, retry_after=2), 2),
         (Limited(replayed=False), 0),
         (Limited(replayed=True, retry_after=2), 0),
-        (Limited(replayed=False, retry_after=POLICY.longest_retry_after + 1), 0),
+        (Limited(replayed=False, retry_after=POLICY.backoff.longest_retry_after + 1), 0),
         (CredentialRefused(401, replayed=True), 0),
         (NoAnswer("ReadTimeout"), 0),
         (ServerTrouble(503, replayed=False, retry_after=60), 60),
         (ServerTrouble(503, replayed=True, retry_after=60), 0),
-        (ServerTrouble(503, replayed=False, retry_after=POLICY.longest_retry_after + 1), 0),
+        (ServerTrouble(503, replayed=False, retry_after=POLICY.backoff.longest_retry_after + 1), 0),
     ],
 )
 def test_other_answers_hold_the_pool_as_long_as_billing_asks_and_no_longer(outcome, seconds):
@@ -357,23 +355,23 @@ def test_other_answers_hold_the_pool_as_long_as_billing_asks_and_no_longer(outco
 def test_no_new_key_is_made_beside_an_old_one_whose_failure_is_replayed_for_billing_is_about_to_forget_it():
     replayed = ServerTrouble(500, replayed=True)
     for why, step in ((Why.OLD_KEY, LeaveInDoubt), (Why.OTHER_CREDENTIAL, NextGeneration)):
-        sent = decide(Progress(unsettled=True, why=why), NotFound(), 0.5, 0, POLICY)
+        sent = decide(Progress(is_in_doubt=True, why=why), NotFound(), 0.5, 0, POLICY)
         looked_up = decide(sent.progress, replayed, 0.5, 0, POLICY)
         assert isinstance(decide(looked_up.progress, NotFound(), 0.5, 0, POLICY), step)
 
 
 @pytest.mark.parametrize("why", [why for why in Why if why is not Why.KEY_REUSED])
-def test_a_look_up_that_finds_nothing_counts_only_where_it_comes_a_lag_after_the_last_send_and_look_up(
+def test_a_lookup_that_finds_nothing_counts_only_a_lag_after_the_last_send_and_lookup(
     why,
 ):
-    row = Progress(why=why, unsettled=True, since_last_call=POLICY.lookup_lag - 1)
+    row = Progress(why=why, is_in_doubt=True, since_last_call=POLICY.lookup_lag - 1)
 
     step = decide(row, NotFound(), 0.5, 0, POLICY)
 
-    assert isinstance(step, LookUpNext)
+    assert isinstance(step, LookupNext)
     assert (step.after, step.rests, step.progress.why) == (POLICY.lookup_lag, True, why)
     assert not isinstance(
-        decide(replace(step.progress, since_last_call=30.0), NotFound(), 0.5, 0, POLICY), LookUpNext
+        decide(replace(step.progress, since_last_call=30.0), NotFound(), 0.5, 0, POLICY), LookupNext
     )
 
 
@@ -389,13 +387,17 @@ def test_a_request_that_still_runs_is_asked_for_after_1_2_4_seconds_within_the_b
     assert waits == [1, 2, 4, 8]
     assert isinstance(step, LeaveInDoubt)
     swept = decide(
-        Progress(sends=5, is_last=True, unsettled=True), Conflicting("running"), 0.5, 0, POLICY
+        Progress(tries=Tries(sends=5), is_last=True, is_in_doubt=True),
+        Conflicting("running"),
+        0.5,
+        0,
+        POLICY,
     )
     assert isinstance(swept, LeaveInDoubt)
 
 
 def test_an_answer_that_names_another_customer_leaves_the_record_in_doubt_and_unsent_from_then_on():
-    for row in (Progress(), Progress(why=Why.SWEEP, unsettled=True)):
+    for row in (Progress(), Progress(why=Why.SWEEP, is_in_doubt=True)):
         step = decide(row, AnotherCustomer(201), 0.5, 0, POLICY)
 
         assert isinstance(step, LeaveInDoubt)
@@ -404,12 +406,12 @@ def test_an_answer_that_names_another_customer_leaves_the_record_in_doubt_and_un
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
-def test_a_refusal_that_is_not_billing_s_own_settles_nothing_and_is_looked_up_when_look_ups_must_show_the_truth(
+def test_a_refusal_by_a_gateway_is_not_final_and_is_looked_up_after_the_lag(
     status,
 ):
-    step = decide(Progress(unsettled=True), outcome_of(f"{status} of a gateway"), 0.5, 0, POLICY)
+    step = decide(Progress(is_in_doubt=True), outcome_of(f"{status} of a gateway"), 0.5, 0, POLICY)
 
-    assert isinstance(step, LookUpNext)
+    assert isinstance(step, LookupNext)
     assert (step.after, step.progress.may_be_sent) == (POLICY.lookup_lag, False)
     end = decide(step.progress, NotFound(), 0.5, 0, POLICY)
     assert isinstance(end, LeaveInDoubt)
@@ -420,14 +422,14 @@ def test_a_refusal_that_is_not_billing_s_own_settles_nothing_and_is_looked_up_wh
 def test_an_unreadable_success_does_not_lengthen_the_budget_of_a_row_but_is_looked_up(
     sends, seconds_spent
 ):
-    row = Progress(unsettled=True, sends=sends)
+    row = Progress(is_in_doubt=True, tries=Tries(sends=sends))
 
     step = decide(row, outcome_of("201 unreadable"), 0.5, seconds_spent, POLICY)
 
-    assert isinstance(step, LookUpNext)
+    assert isinstance(step, LookupNext)
 
 
-def test_what_billing_says_about_our_request_is_not_quoted_in_the_reason_to_stop_for_it_may_quote_the_row():
+def test_the_reason_to_stop_does_not_quote_billing_s_text_because_it_may_quote_the_row():
     outcome = RequestRefused(400, "cannot read the body of Thandi Nkosi, thandi@example.com")
 
     step = decide(Progress(), outcome, 0.5, 0, POLICY)
@@ -462,9 +464,9 @@ def test_a_key_that_is_old_or_of_unknown_age_or_of_another_credential_is_looked_
         "age_hours": age_hours,
         "same_credential": same_credential,
     }
-    found = begin(**told, is_ledger_whole=True, policy=POLICY)
+    found = why_look_up_first(**told, is_ledger_whole=True, policy=POLICY)
 
-    assert begin(**told, is_ledger_whole=False, policy=POLICY) is Why.OLD_KEY
+    assert why_look_up_first(**told, is_ledger_whole=False, policy=POLICY) is Why.OLD_KEY
 
     assert found == why
 
@@ -533,7 +535,7 @@ def lives(draw) -> Life:
     begun_before = draw(st.booleans())
     why = draw(st.sampled_from([None, Why.OLD_KEY])) if begun_before else None
     life = Life(begun_before)
-    row, created, looked_up = Progress(unsettled=begun_before, why=why), 0, 0
+    row, created, looked_up = Progress(is_in_doubt=begun_before, why=why), 0, 0
     for _ in range(1_000):
         if row.why is None:
             outcome, created = creates[created % len(creates)], created + 1
@@ -542,7 +544,7 @@ def lives(draw) -> Life:
             row = replace(row, since_last_call=lags[looked_up % len(lags)])
         step = decide(row, outcome, dice, 0.0, POLICY)
         life.turns.append((row, outcome, step))
-        if not isinstance(step, SendAgain | LookUpNext | NextGeneration):
+        if not isinstance(step, SendAgain | LookupNext | NextGeneration):
             return life
         row = step.progress
     raise AssertionError(f"still going after 1,000 answers: {creates}, {look_ups}")
@@ -575,7 +577,7 @@ def is_doubtful(outcome: Outcome) -> bool:
 
 @given(lives())
 @settings(max_examples=42, deadline=None)
-def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_a_look_up_that_finds_nothing(
+def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_a_lookup_that_finds_nothing(
     life,
 ):
     last_create = None
@@ -589,18 +591,18 @@ def test_a_new_key_is_made_only_after_a_replayed_failure_of_the_current_one_and_
             assert is_settling_failure(last_create)
             assert step.progress.generation == row.generation + 1 <= POLICY.generations
             last_create = None
-        elif isinstance(step, SendAgain | LookUpNext):
+        elif isinstance(step, SendAgain | LookupNext):
             assert step.progress.generation == row.generation
 
 
 @given(lives())
 @settings(max_examples=42, deadline=None)
-def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that_finds_nothing(
+def test_a_refusal_while_a_send_is_in_doubt_is_final_only_after_a_lookup_that_finds_nothing(
     life,
 ):
     doubtful = life.begun_before
     for row, outcome, step in life.turns:
-        if isinstance(step, Settle) and step.state is State.REFUSED:
+        if isinstance(step, Final) and step.state is State.REFUSED:
             is_late = isinstance(outcome, NotFound) and row.since_last_call >= POLICY.lookup_lag
             assert is_late or (isinstance(outcome, RowRefused) and not doubtful)
         if row.why is None:
@@ -611,21 +613,21 @@ def test_a_refusal_is_written_while_a_send_is_in_doubt_only_after_a_look_up_that
 
 @given(lives())
 @settings(max_examples=42, deadline=None)
-def test_every_settled_state_rests_on_the_answer_that_proves_it(life):
+def test_every_final_state_follows_from_an_answer_that_proves_it(life):
     row, outcome, step = life.turns[-1]
-    settled = step.settle if isinstance(step, Stop) else step
+    settled = step.final if isinstance(step, Stop) else step
 
     match settled:
-        case Settle(state=State.CREATED | State.CREATED_DIFFERENT):
+        case Final(state=State.CREATED | State.CREATED_DIFFERENT):
             assert isinstance(outcome, Accepted)
-        case Settle(state=State.ADOPTED | State.PRE_EXISTING):
+        case Final(state=State.ADOPTED | State.PRE_EXISTING):
             assert isinstance(outcome, Found)
             assert not outcome.differences
-            assert (settled.state is State.ADOPTED) == row.unsettled
-        case Settle(state=State.CONFLICT):
+            assert (settled.state is State.ADOPTED) == row.is_in_doubt
+        case Final(state=State.CONFLICT):
             assert isinstance(outcome, Found)
             assert outcome.differences
-        case Settle(state=State.REFUSED):
+        case Final(state=State.REFUSED):
             assert isinstance(outcome, NotFound | RowRefused)
         case _:
             assert settled is None or isinstance(settled, LeaveInDoubt | TurnedAway | Stop)
@@ -640,7 +642,7 @@ def test_a_customer_that_our_own_doubtful_send_may_have_made_is_never_called_som
             doubtful = doubtful or is_doubtful(outcome)
         if isinstance(step, NextGeneration):
             doubtful = False
-        if isinstance(step, Settle) and step.state is State.PRE_EXISTING:
+        if isinstance(step, Final) and step.state is State.PRE_EXISTING:
             assert not doubtful
 
 
@@ -654,21 +656,23 @@ def test_a_row_is_sent_five_times_at_most_and_once_more_by_the_sweep_whatever_is
 @settings(max_examples=42, deadline=None)
 def test_waits_stay_within_their_bounds(life):
     for _row, outcome, step in life.turns:
-        if not isinstance(step, SendAgain | LookUpNext):
+        if not isinstance(step, SendAgain | LookupNext):
             continue
         asked = getattr(outcome, "retry_after", None) or 0.0
         assert (
-            0 <= step.after <= max(POLICY.backoff_cap, POLICY.limited_cap, POLICY.lookup_lag, asked)
+            0
+            <= step.after
+            <= max(POLICY.backoff.cap, POLICY.backoff.limited_cap, POLICY.lookup_lag, asked)
         )
         if isinstance(step, SendAgain) and isinstance(outcome, ServerTrouble | Limited):
             assert step.after >= asked
-        assert 0 <= step.pause_all <= POLICY.longest_retry_after
+        assert 0 <= step.pause_all <= POLICY.backoff.longest_retry_after
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(0, 3))
 @settings(max_examples=35, deadline=None)
 def test_backoff_is_full_jitter_below_the_doubled_base(dice, sends):
-    step = decide(Progress(sends=sends), NoAnswer("ReadTimeout"), dice, 0, POLICY)
+    step = decide(Progress(tries=Tries(sends=sends)), NoAnswer("ReadTimeout"), dice, 0, POLICY)
 
     assert isinstance(step, SendAgain)
     assert 0 <= step.after <= min(30, 0.5 * 2 ** (sends + 1))
@@ -678,5 +682,5 @@ def test_backoff_is_full_jitter_below_the_doubled_base(dice, sends):
 @given(lives())
 @settings(max_examples=42, deadline=None)
 def test_a_row_always_ends_and_no_step_is_our_own_fault(life):
-    assert isinstance(life.end, Settle | LeaveInDoubt | TurnedAway | Stop)
+    assert isinstance(life.end, Final | LeaveInDoubt | TurnedAway | Stop)
     assert not (isinstance(life.end, Stop) and life.end.exit_code == 70)

@@ -17,7 +17,7 @@ def test_a_gate_is_open_until_it_is_shut_and_then_nobody_enters_but_calls_of_the
     gate.shut(Kind.CREATE)
 
     assert entered(gate) == 0
-    assert entered(gate, Kind.LOOK_UP) == 5
+    assert entered(gate, Kind.LOOKUP) == 5
 
 
 def test_while_a_refusal_is_judged_one_enters_at_a_time_once_those_under_way_are_back():

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cli.output.runs import show_status
 from pipeline.submission.circuit_breaker import Evidence, Kind
-from pipeline.submission.protocol import Policy, Stop
+from pipeline.submission.steps import Policy, RefusalRates, Stop
 from pipeline.submission.turned_away import Suspicion
 from pipeline.workflows.status import RunStatus
 
@@ -19,20 +19,20 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def evidence(policy: Policy = POLICY) -> Evidence:
-    return Evidence.from_now(policy, 0.0)
+    return Evidence.start(policy, 0.0)
 
 
 def verdict(
     seen: Evidence, *, now: float = 0.0, at: datetime = NOON, creates: int = 2, look_ups: int = 0
 ):
-    return seen.verdict(now, at, lambda: Counter({Kind.CREATE: creates, Kind.LOOK_UP: look_ups}))
+    return seen.verdict(now, at, lambda: Counter({Kind.CREATE: creates, Kind.LOOKUP: look_ups}))
 
 
 def stopped_after(rate: float, rows: int, seed: int, policy: Policy = POLICY) -> int | None:
     """How many rows it takes to stop a run in which billing refuses at this rate, None where it goes on."""
     dice, seen = random.Random(seed), evidence(policy)
     for row in range(1, rows + 1):
-        seen.saw(refusal=dice.random() < rate)
+        seen.count_row(refusal=dice.random() < rate)
         if verdict(seen) is not None:
             return row
     return None
@@ -52,7 +52,7 @@ def test_at_the_usual_rate_a_run_of_a_thousand_rows_goes_on_in_999_of_1_000_seed
 
 
 def test_both_rates_are_the_job_s_to_set():
-    patient = replace(POLICY, usual_refusals=0.30, alarming_refusals=0.90)
+    patient = replace(POLICY, refusals=RefusalRates(0.30, 0.90))
 
     assert sum(stopped_after(0.30, 300, seed, patient) is None for seed in range(100)) >= 99
     assert sum(stopped_after(0.90, 60, seed, patient) is not None for seed in range(100)) >= 99
@@ -61,23 +61,23 @@ def test_both_rates_are_the_job_s_to_set():
 def test_good_times_are_forgotten_so_that_a_run_that_turns_bad_late_stops_as_soon():
     late = evidence()
     for _ in range(100_000):
-        late.saw(refusal=False)
+        late.count_row(refusal=False)
     early = evidence()
 
     def until_it_stops(seen: Evidence) -> int:
         rows = 0
         while verdict(seen) is None:
-            seen.saw(refusal=True)
+            seen.count_row(refusal=True)
             rows += 1
         return rows
 
     assert until_it_stops(late) == until_it_stops(early)
 
 
-def test_a_stop_for_refusals_says_how_many_and_what_to_do_and_exits_3():
+def test_a_stop_for_refusals_names_their_number_and_the_remedy_and_exits_3():
     seen = evidence()
     for _ in range(10):
-        seen.saw(refusal=True)
+        seen.count_row(refusal=True)
 
     stop = verdict(seen)
 
@@ -112,7 +112,7 @@ def test_silence_while_nothing_is_asked_is_none():
 
 def test_a_pause_that_billing_asked_for_is_no_outage():
     seen = evidence()
-    seen.paused(until=600.0)
+    seen.note_pause(until=600.0)
 
     assert verdict(seen, now=899.0) is None
     assert verdict(seen, now=901.0) is not None
@@ -124,21 +124,21 @@ def test_a_slow_pace_is_no_outage():
 
 def test_an_answer_ends_the_silence():
     seen = evidence()
-    seen.hears(Kind.CREATE, 250.0)
+    seen.note_answer(Kind.CREATE, 250.0)
 
     assert verdict(seen, now=540.0) is None
 
 
-def test_look_ups_that_are_answered_do_not_hide_that_creates_are_not():
+def test_answered_lookups_do_not_hide_unanswered_creates():
     seen = evidence()
-    seen.hears(Kind.LOOK_UP, 300.0)
+    seen.note_answer(Kind.LOOKUP, 300.0)
 
     assert verdict(seen, now=301.0).exit_code == 5
 
 
-def test_look_ups_that_are_not_answered_stop_no_creates():
+def test_unanswered_lookups_do_not_stop_creates():
     seen = evidence()
-    seen.hears(Kind.CREATE, 300.0)
+    seen.note_answer(Kind.CREATE, 300.0)
 
     assert verdict(seen, now=301.0, look_ups=5) is None
     assert verdict(seen, now=301.0, creates=0, look_ups=5).exit_code == 5
@@ -148,7 +148,7 @@ def test_one_record_that_is_never_answered_is_no_outage_where_others_were():
     seen = evidence()
     assert verdict(seen, now=301.0, creates=1) is not None
 
-    seen.hears(Kind.CREATE, 0.0)
+    seen.note_answer(Kind.CREATE, 0.0)
     assert verdict(seen, now=301.0, creates=1) is None
     assert verdict(seen, now=301.0, creates=2) is not None
 
@@ -156,10 +156,10 @@ def test_one_record_that_is_never_answered_is_no_outage_where_others_were():
 def test_the_third_record_whose_answer_names_another_customer_stops_the_run():
     seen = evidence()
 
-    assert [seen.named_another(reference) for reference in ("A-1", "A-2", "A-2", "A-1")] == [
+    assert [seen.note_other_customer(reference) for reference in ("A-1", "A-2", "A-2", "A-1")] == [
         None
     ] * 4
-    assert seen.named_another("A-3").exit_code == 4
+    assert seen.note_other_customer("A-3").exit_code == 4
 
 
 # refused at the door
@@ -184,7 +184,7 @@ def test_an_accepted_record_shows_that_those_before_it_were_refused_for_what_the
     assert seen.nobody_else() == (["A-3", "A-4"], None)
 
 
-def test_a_record_that_is_refused_with_nobody_else_to_ask_stops_the_run():
+def test_a_refused_record_stops_the_run_if_no_other_record_is_left_to_compare_with():
     seen, stop = Suspicion(), Stop("billing refuses the API key")
     seen.add("A-1", 403, stop)
 
@@ -202,7 +202,7 @@ def test_a_run_stops_resumably_at_its_time(minutes, stops):
     assert stop is None or stop.exit_code == 5
 
 
-def test_what_was_withdrawn_when_a_run_stopped_is_not_told_among_the_settled(capsys):
+def test_withdrawn_requests_of_a_stopped_run_are_not_among_the_final_ones(capsys):
     shown = {
         "started_at": None,
         "ended_at": None,

@@ -7,7 +7,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 import pipeline.domain
-from generated.json_types import default_in_words, type_in_words
+from generated.json_types import default_in_words, is_optional, type_in_words
 from generated.markdown import anchor, code, defined, escaped, section
 from pipeline.domain.published import Published
 
@@ -67,5 +67,6 @@ def _part(document: str, name: str, part: dict[str, Any], links: dict[str, str])
 def _keys(part: dict[str, Any], links: dict[str, str]) -> Iterator[str]:
     for key, schema in part["properties"].items():
         kind, default = type_in_words(schema, links), default_in_words(schema)
+        kind += " or null" if is_optional(schema) else ""
         facts = f"{kind[0].upper()}{kind[1:]}." + (f" Default: {default}." if default else "")
         yield defined(code(key), escaped(schema.get("description", "")), facts)

@@ -123,7 +123,7 @@ def apply(**given: Any) -> int:
 
     repeated = {name: given[name] for name in options.PLANNING if given[name]}
     folder = named_run(options.places_of(given).reports, given["run_id"])
-    return _apply(partial(apply_plan, said=repeated), folder, given)
+    return _apply(partial(apply_plan, options=repeated), folder, given)
 
 
 @click.command()
@@ -197,16 +197,16 @@ def _say_given_up(one: "GivenUp") -> None:
     looked_up = (
         "" if one.is_looked_up else ", and billing did not answer whether it holds the customer"
     )
-    if one.settles_from is not None and one.settles_from <= datetime.now(UTC):
+    if one.final_from is not None and one.final_from <= datetime.now(UTC):
         say(
             f"{name} is given up. Its request may still take effect{looked_up}."
             " A record with other content is held."
             " Run the same command again to repeat the lookups."
         )
-    elif one.settles_from is not None:
+    elif one.final_from is not None:
         say(
             f"{name} is given up. Its request may still take effect{looked_up}. The same command"
-            f" settles it as never created from {one.settles_from:%Y-%m-%d %H:%M} UTC on, if two"
+            f" settles it as never created from {one.final_from:%Y-%m-%d %H:%M} UTC on, if two"
             " lookups find nothing. Until then, a record with other content is held."
         )
     elif one.state == "given_up":

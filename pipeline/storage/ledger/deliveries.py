@@ -6,22 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pipeline.domain.file_expectations import Delivery
+from pipeline.storage.ledger.database import sql
 
-#: Created if missing: ledgers of earlier versions do not have it, and earlier versions ignore it.
-TABLE = """
-CREATE TABLE IF NOT EXISTS deliveries (
-    run_id TEXT NOT NULL,
-    at TEXT NOT NULL,
-    name TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    records INTEGER NOT NULL,
-    columns TEXT NOT NULL,
-    debits TEXT NOT NULL,
-    credits TEXT NOT NULL,
-    is_whole INTEGER NOT NULL,
-    PRIMARY KEY (run_id, name, sha256)
-) STRICT
-"""
+TABLE = sql("deliveries")
 _ADD = "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ALL = (
     "SELECT name, sha256, records, columns, debits, credits, run_id, at, is_whole AND status = 'finished'"

@@ -1,4 +1,4 @@
-"""What makes the journal tamper-evident: each group of events carries the hash of the one before it.
+"""What makes the ledger tamper-evident: each group of events carries the hash of the one before it.
 
 A small file next to the ledger, the high-water mark, has the newest link too: SQLite silently drops a damaged tail of
 its WAL, and then only the mark shows that there was more.
@@ -47,6 +47,11 @@ def canonical(event: Sequence[Any]) -> str:
     The last column came with version 4 of the ledger; events without it are hashed without it, as before.
     """
     return _encode(event if event[-1] is not None else event[:-1])
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 DIGEST = 8  #: bytes

@@ -6,17 +6,17 @@ and on the tables without events. Each row is derived again from its events. Eac
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline.storage.ledger.hash_chain import DIGEST, START, Link, canonical, digests
+from pipeline.storage.ledger.database import CHAINED, WITH_NORMALIZATION, Database, sql
+from pipeline.storage.ledger.events import EVENT_COLUMNS
+from pipeline.storage.ledger.hash_chain import DIGEST, START, Link, canonical, digest, digests
 
 SEALS = "CREATE TABLE IF NOT EXISTS seals (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL) STRICT, WITHOUT ROWID"
 #: Tables that do not follow from events: the owner of the ledger, its runs, their files, and recorded damage.
 SEALED = ("damage", "deliveries", "environment", "identity", "runs")
 _WITH_DIGESTS = 3  #: the first version that keeps a digest of each event
-_WITH_NORMALIZATION = 4  #: the first one that keeps the normalization version of each intent
 
 #: The columns of a row that come from its newest intent, and those that come from its newest event.
 _OF_THE_INTENT = {
@@ -25,30 +25,88 @@ _OF_THE_INTENT = {
 }
 _OF_THE_NEWEST = ("seq", "state", "run_id", "fingerprint", "key")
 _OF_AN_ANSWER = ("billing_id", "payable")
-_SETTLES_NOTHING = (
-    "('unknown', 'given_up')"  #: such a row keeps an earlier answer if a newer one has no text
-)
+#: A row in such a state keeps an earlier text if a newer outcome has none.
+_NOT_FINAL = "('unknown', 'given_up')"
+_ROW_FAULTS = sql("row_faults")
 
 
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """A ledger to audit, as of one moment."""
-
-    query: Callable[..., list[tuple[Any, ...]]]
-    blocks: Callable[..., Iterator[list[tuple[Any, ...]]]]  #: the same, some rows at a time
-    version: int
-    hashed: str  #: the query for events as they are hashed
+def hashed(database: Database) -> str:
+    """The query for events as they are hashed."""
+    return f"SELECT {', '.join(EVENT_COLUMNS[:-1])}, {database.normalization()} FROM events"
 
 
-def first_fault(ledger: Audited) -> str | None:
-    """The first fault of the chain, of the texts that it covers by their hashes, or of the sealed tables."""
-    return _broken_group(ledger) or _altered_text(ledger) or _broken_seal(ledger)
+def identity(database: Database) -> str:
+    """The id of a ledger, which it keeps for ever."""
+    return str(database.one("SELECT id FROM identity"))
 
 
-def moved_row(ledger: Audited) -> str | None:
+def last_link(database: Database) -> Link | None:
+    """The last link of the chain; None in an empty ledger."""
+    found = database.query("SELECT last_seq, sha256 FROM groups ORDER BY last_seq DESC LIMIT 1")
+    return Link(*found[0]) if found else None
+
+
+def link_at(database: Database, seq: int) -> Link | None:
+    """The link of the group that ends with this event; None if no group does."""
+    found = database.query("SELECT last_seq, sha256 FROM groups WHERE last_seq = ?", seq)
+    return Link(*found[0]) if found else None
+
+
+def fault_of(database: Database, mark: Link | None) -> str | None:
+    """The first fault of a ledger whose high-water mark is `mark`; None if there is none."""
+    with database.snapshot():
+        if database.version() < CHAINED:
+            return "it has no chain yet; the next run gives it one"
+        return (
+            _group_fault(database)
+            or _text_fault(database)
+            or _seal_fault(database)
+            or mark_fault(database, mark)
+            or _row_fault(database)
+        )
+
+
+def mark_fault(database: Database, mark: Link | None, *, is_garbled: bool = False) -> str | None:
+    """How a ledger contradicts its high-water mark; None if it does not."""
+    newest = last_link(database) or START
+    if mark is None:
+        is_lost = is_garbled or newest != START
+        fault = "its high-water mark is missing, so its last events may be missing, too"
+        return fault if is_lost else None
+    if mark.seq > newest.seq:
+        return f"its end is missing: it ends with event {newest.seq}, and event {mark.seq} had been written"
+    if mark != START and link_at(database, mark.seq) != mark:
+        return f"event {mark.seq} is not the one that its high-water mark remembers"
+    return None
+
+
+def end_fault(database: Database) -> str | None:
+    """What is wrong with the last group; None if nothing is."""
+    newest = last_link(database) or START
+    before = database.query(
+        "SELECT last_seq, sha256 FROM groups WHERE last_seq < ? ORDER BY last_seq DESC LIMIT 1",
+        newest.seq,
+    )
+    previous = Link(*before[0]) if before else START
+    events = database.query(f"{hashed(database)} WHERE seq > ? ORDER BY seq", previous.seq)
+    if previous.then(events) != newest:
+        return f"the events after {previous.seq} are not those that were written"
+    return None
+
+
+def seal(connection: sqlite3.Connection) -> None:
+    """Seal the tables that do not follow from events; call it in the transaction that changes one of them."""
+    connection.execute(SEALS)
+    connection.executemany(
+        "INSERT OR REPLACE INTO seals VALUES (?, ?)",
+        [(name, _seal_of(connection.execute(f"SELECT * FROM {name}"))) for name in SEALED],
+    )
+
+
+def _row_fault(ledger: Database) -> str | None:
     """The first row that does not match its events; planning, resume and reports read the rows."""
     intent = dict(_OF_THE_INTENT)
-    if ledger.version >= _WITH_NORMALIZATION:
+    if ledger.version() >= WITH_NORMALIZATION:
         intent["normalization"] = "normalization"
     differing = {
         **{name: f"rows.{name} IS NOT intent.{column}" for name, column in intent.items()},
@@ -57,15 +115,14 @@ def moved_row(ledger: Audited) -> str | None:
             name: f"rows.{name} IS NOT iif(newest.kind = 'intent', NULL, newest.{name})"
             for name in _OF_AN_ANSWER
         },
-        "detail": f"rows.detail IS NOT newest.detail AND NOT (rows.state IN {_SETTLES_NOTHING} AND rows.detail IN (SELECT detail"
+        "detail": f"rows.detail IS NOT newest.detail AND NOT (rows.state IN {_NOT_FINAL} AND rows.detail IN (SELECT detail"
         " FROM events WHERE external_reference = rows.external_reference AND events.seq > intent.seq))",
     }
     found = ledger.query(
-        "WITH ends AS (SELECT max(seq) AS last, max(seq) FILTER (WHERE kind = 'intent') AS begun FROM events"
-        f" GROUP BY external_reference) SELECT newest.seq, {', '.join(differing.values())}"
-        " FROM ends JOIN events AS newest ON newest.seq = ends.last LEFT JOIN events AS intent ON intent.seq = ends.begun"
-        " LEFT JOIN rows ON rows.external_reference = newest.external_reference"
-        f" WHERE {' OR '.join(f'({one})' for one in differing.values())} ORDER BY newest.seq LIMIT 1"
+        _ROW_FAULTS.format(
+            differing=", ".join(differing.values()),
+            any_differs=" OR ".join(f"({one})" for one in differing.values()),
+        )
     )
     if found:
         seq, *differs = found[0]
@@ -80,24 +137,10 @@ def moved_row(ledger: Audited) -> str | None:
     if strays:
         return f"{strays} rows have no event"
     (bare,) = ledger.query(
-        f"SELECT count(*) FROM rows WHERE state IN {_SETTLES_NOTHING}"
+        f"SELECT count(*) FROM rows WHERE state IN {_NOT_FINAL}"
         " AND NOT EXISTS (SELECT 1 FROM payloads WHERE payloads.fingerprint = rows.fingerprint)"
     )[0]
-    return f"{bare} unsettled rows have no payload, so they cannot be sent again" if bare else None
-
-
-def seal(connection: sqlite3.Connection) -> None:
-    """Seal the tables that do not follow from events; call it in the transaction that changes one of them."""
-    connection.execute(SEALS)
-    connection.executemany(
-        "INSERT OR REPLACE INTO seals VALUES (?, ?)",
-        [(name, _seal_of(connection.execute(f"SELECT * FROM {name}"))) for name in SEALED],
-    )
-
-
-def digest(text: str) -> str:
-    """SHA-256 of a text, in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return f"{bare} open requests have no payload, so they cannot be sent again" if bare else None
 
 
 def _seal_of(rows: Iterable[tuple[Any, ...]]) -> str:
@@ -107,7 +150,7 @@ def _seal_of(rows: Iterable[tuple[Any, ...]]) -> str:
     )  # the 0, since no column may be left out
 
 
-def _broken_seal(ledger: Audited) -> str | None:
+def _seal_fault(ledger: Database) -> str | None:
     """A table that does not match its seal; ledgers of earlier versions have no seals before they are opened for writing."""
     there = {
         name for (name,) in ledger.query("SELECT name FROM sqlite_schema WHERE type = 'table'")
@@ -121,13 +164,13 @@ def _broken_seal(ledger: Audited) -> str | None:
     return None
 
 
-def _broken_group(ledger: Audited) -> str | None:
-    link = START
-    kept = "digests" if ledger.version >= _WITH_DIGESTS else "NULL"
+def _group_fault(ledger: Database) -> str | None:
+    link, of_events = START, hashed(ledger)
+    kept = "digests" if ledger.version() >= _WITH_DIGESTS else "NULL"
     for block in ledger.blocks(f"SELECT last_seq, sha256, {kept} FROM groups ORDER BY last_seq"):
         for last, sha256, of_each in block:
             events = ledger.query(
-                f"{ledger.hashed} WHERE seq > ? AND seq <= ? ORDER BY seq", link.seq, last
+                f"{of_events} WHERE seq > ? AND seq <= ? ORDER BY seq", link.seq, last
             )
             there = {event[0] for event in events}
             if missing := [seq for seq in range(link.seq + 1, last + 1) if seq not in there]:
@@ -155,7 +198,7 @@ def _first_altered(events: Sequence[Sequence[Any]], of_each: bytes | None) -> st
     return next((f"event {seq} is not the one that was written" for seq in altered), None)
 
 
-def _altered_text(ledger: Audited) -> str | None:
+def _text_fault(ledger: Database) -> str | None:
     """Texts that the chain covers by their hashes only."""
     for block in ledger.blocks(
         "SELECT seq, detail, detail_sha256 FROM events WHERE detail IS NOT NULL"

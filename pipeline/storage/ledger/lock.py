@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from pipeline.errors import LedgerLocked
 from pipeline.storage.files import private_folder, refuse_symlink
@@ -31,7 +31,7 @@ def run_lock(home: Path, run_id: str, since: str) -> Iterator[None]:
         _write(
             path,
             descriptor,
-            json.dumps({"run_id": run_id, "pid": os.getpid(), "since": since}).encode(),
+            json.dumps(_Holder(run_id, os.getpid(), since)._asdict()).encode(),
         )
         yield
         os.ftruncate(descriptor, 0)
@@ -66,7 +66,10 @@ def lock_holder(home: Path) -> str | None:
 def is_holding(home: Path, run_id: str) -> bool:
     """Whether this run holds the lock of an environment's folder, or a run that has not written its id yet."""
     with _in_use(home) as descriptor:
-        return descriptor is not None and _entry(descriptor).get("run_id", run_id) == run_id
+        if descriptor is None:
+            return False
+        held = _entry(descriptor)
+        return held is None or held.run_id == run_id
 
 
 @contextlib.contextmanager
@@ -94,15 +97,23 @@ def _is_free(descriptor: int) -> bool:
 
 def _holder(descriptor: int) -> str:
     held = _entry(descriptor)
-    return (
-        f"run {held['run_id']} (pid {held['pid']}) since {held['since']}" if held else "another run"
-    )
+    return f"run {held.run_id} (pid {held.pid}) since {held.since}" if held else "another run"
 
 
-def _entry(descriptor: int) -> dict[str, Any]:
-    """What the holder has written; empty while it takes or releases the lock."""
+class _Holder(NamedTuple):
+    """What the holder of a lock writes into its file."""
+
+    run_id: str
+    pid: int
+    since: str
+
+
+def _entry(descriptor: int) -> _Holder | None:
+    """What the holder has written; None while it takes or releases the lock."""
     try:
-        held: dict[str, Any] = json.loads(os.pread(descriptor, 4096, 0))
+        held = json.loads(os.pread(descriptor, 4096, 0))
     except (ValueError, RecursionError):
-        return {}
-    return held if isinstance(held, dict) and {"run_id", "pid", "since"} <= held.keys() else {}
+        return None
+    if not isinstance(held, dict) or not held.keys() >= set(_Holder._fields):
+        return None
+    return _Holder(held["run_id"], held["pid"], held["since"])

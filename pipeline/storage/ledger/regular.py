@@ -1,10 +1,9 @@
 """Refuse a ledger of which a file is not what SQLite or this program writes there."""
 
-import os
 from pathlib import Path
 
 from pipeline.errors import LedgerError
-from pipeline.storage.files import read_regular
+from pipeline.storage.files import kind_fault, read_regular
 
 RESTORE = "Restore the home folder from a backup, then resume"
 _SQLITE_BEGINS = b"SQLite format 3\0"
@@ -35,5 +34,5 @@ def refuse_other_mark(path: Path) -> None:
 
 
 def _refuse_other_kind(path: Path, advice: str) -> None:
-    if os.path.lexists(path) and not path.is_file():
-        raise LedgerError(f"{path} is not a regular file. {advice}")
+    if (fault := kind_fault(path)) is not None:
+        raise LedgerError(f"{path} {fault}. {advice}")

@@ -14,12 +14,18 @@ from pathlib import Path
 
 from pipeline.domain.customer import Environment
 from pipeline.errors import OutputRefused
-from pipeline.storage.files import private_folder, read_regular, refuse_symlink
+from pipeline.storage.files import (
+    Kind,
+    kind_fault,
+    private_folder,
+    read_regular,
+    refuse_symlink,
+)
 from pipeline.storage.ledger.hash_chain import Link
 
 FOLDER = ".ledgers"  #: in the reports folder: a file for each ledger that has written reports there
 _LARGEST = 1 << 16  #: bytes; no statement is larger
-_SEQ = re.compile("[0-9]{20}")  #: as `stated` writes it
+_SEQ = re.compile("[0-9]{20}")  #: as `statement` writes it
 IN_RUN = (
     "ledger.json"  #: in a run folder: the ledger and its last event when the results were written
 )
@@ -51,25 +57,23 @@ class Witness:
             self._descriptor = os.open(
                 self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
             )
-        content = stated(self._ledger, self._environment, link)
+        content = statement(self._ledger, self._environment, link)
         os.pwrite(self._descriptor, content, 0)
         os.ftruncate(self._descriptor, len(content))
 
     def _refuse_other_kinds(self) -> None:
         """Refuse a path that holds neither a folder nor a file as we make them: nothing could be remembered there."""
         folder = self._path.parent
-        for path, is_ours in (
-            (folder.parent, Path.is_dir),
-            (folder, Path.is_dir),
-            (self._path, Path.is_file),
-        ):
+        kinds: tuple[tuple[Path, Kind], ...] = (
+            (folder.parent, "folder"),
+            (folder, "folder"),
+            (self._path, "regular file"),
+        )
+        for path, wanted in kinds:
             if path is not folder.parent:  # people may link the reports folder itself
                 refuse_symlink(path)
-            if path.exists() and not is_ours(path):
-                kind = "folder" if is_ours is Path.is_dir else "regular file"
-                raise OutputRefused(
-                    f"{path} is not a {kind}. Remove it, then resume: it is written again"
-                )
+            if path.exists() and (fault := kind_fault(path, wanted=wanted)) is not None:
+                raise OutputRefused(f"{path} {fault}. Remove it, then resume: it is written again")
 
     def close(self) -> None:
         """Close the file."""
@@ -78,7 +82,7 @@ class Witness:
             self._descriptor = None
 
 
-def stated(ledger: str, environment: Environment, link: Link) -> bytes:
+def statement(ledger: str, environment: Environment, link: Link) -> bytes:
     """The content of a statement, always of the same length for the same ledger."""
     content = {
         "ledger": ledger,

@@ -130,7 +130,7 @@ def _journal(folder: RunFolder, home: Path, pii: Pii, person: Any, sealed: Any) 
     ).encode()
     schema = {name: pl.Int64 if name in _NUMBERS else pl.String for name in EXTRACT_COLUMNS}
     with Ledger.read(home) as ledger:
-        for block in ledger.extract(folder.run_id) if ledger is not None else ():
+        for block in ledger.runs.extract(folder.run_id) if ledger is not None else ():
             events = pl.DataFrame(block, schema=schema, orient="row")
             detail = shapes(pl.col("detail")) if pii is Pii.MASKED else pl.lit(None, pl.String)
             token = pl.col("external_reference").map_elements(

@@ -7,6 +7,7 @@ If it has one, no bundle is written.
 import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -128,7 +129,7 @@ def _manifest(
 ) -> dict[str, Any]:
     content = folder.read_summary()
     with Ledger.read(settings.home / content["environment"]["name"]) as ledger:
-        end = ledger.end() if ledger is not None else None
+        end = ledger.last_link() if ledger is not None else None
     return {
         "schema": 2,
         "kind": "evidence",
@@ -139,7 +140,7 @@ def _manifest(
         "allowed_texts": allowed,
         "environment": content["environment"],
         "tools": tools(),
-        "journal_end": end,
+        "journal_end": asdict(end) if end is not None else None,
         "files": hashes,
     }
 

@@ -9,11 +9,12 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.billing import Billing, LookUp, Pace, as_billing_holds_it, preflight
+from pipeline.billing import Billing, Lookup, Pace, as_billing_holds_it, preflight
 from pipeline.domain.responses import Found, Limited, NoAnswer, NotFound, Outcome, ServerTrouble
 from pipeline.errors import Interrupted, SubmissionStopped
 from pipeline.submission import Policy, Stop
-from pipeline.submission.protocol import LeaveInDoubt, LookUpNext, Progress, TurnedAway, Why, decide
+from pipeline.submission.protocol import decide
+from pipeline.submission.steps import LeaveInDoubt, LookupNext, Progress, Tries, TurnedAway, Why
 from pipeline.submission.turned_away import Suspicion
 from pipeline.workflows.progress import CLOCK
 
@@ -56,11 +57,13 @@ class Asking:
         `before`: the answer of the first pass. Then there is one try only, and the same answer does
         not count as trouble with other customers.
         """
-        progress = Progress(why=Why.FOR_THE_RECORD, look_ups=_POLICY.sends - 1 if before else 0)
+        progress = Progress(
+            why=Why.FOR_THE_RECORD, tries=Tries(lookups=_POLICY.sends - 1 if before else 0)
+        )
         began, spent, limited = CLOCK.monotonic(), 0.0, 0
         while self._may_ask():
             left_at = CLOCK.monotonic()
-            answer = billing.make(LookUp(reference, payload.encode()))
+            answer = billing.make(Lookup(reference, payload.encode()))
             now = CLOCK.monotonic()
             spent += now - left_at
             is_silent = isinstance(answer, ServerTrouble | NoAnswer)
@@ -100,7 +103,7 @@ class Asking:
                     billing
                 ):
                     return LookedUp(reference, answer=step.why)
-                case LookUpNext() as step:
+                case LookupNext() as step:
                     progress = step.progress
                     self._wait(billing, step.after, is_silent=is_silent)
                 case _:

@@ -10,8 +10,10 @@ from pipeline.domain.customer import METADATA_PREFIX
 from pipeline.domain.fates import LISTS, Fate
 from pipeline.domain.reasons import Reason
 from pipeline.reconciling import EXPECTED, column_of
+from pipeline.storage.aligned_parts import aligned_parts
 from pipeline.storage.run_folder import RunFolder
 
+_OF_FATES = ("row_id", "fate", "reasons", "currency", "balance")
 #: Fates of records that are not customers themselves.
 _REPEATS = (Fate.DUPLICATE_IN_FILE.value, Fate.UNREADABLE.value)
 
@@ -29,27 +31,21 @@ def stage_our_rows(
     metadata = sorted({name for run in runs for name in _metadata_of(run)})
     number = 0
     for run in runs:
-        billing_ids = pl.read_parquet(
-            run.path / "rows.parquet", columns=["billing_id"], glob=False
-        )["billing_id"]
-        at = 0
-        for records_part, fates_part in zip(run.parts("records"), run.parts("fates"), strict=True):
-            fates = pl.read_parquet(
-                fates_part, columns=["row_id", "fate", "reasons", "currency", "balance"], glob=False
-            )
+        for part in aligned_parts(run, "records", "fates", "rows"):
+            fates = part.table("fates").select(_OF_FATES).collect()
             for fate, currency, records, amount in _added(fates):
                 counts[fate, currency] += records
                 amounts[fate, currency] += amount
             our_rows = _our_rows(
                 run.run_id,
-                records_part,
+                part.paths["records"],
                 fates,
-                billing_ids.slice(at, fates.height),
+                part.table("rows").select("billing_id").collect()["billing_id"],
                 metadata,
                 with_payloads=with_payloads,
             )
             folder.stage(f"our_rows-{number:05}.parquet", our_rows)
-            at, number = at + fates.height, number + 1
+            number += 1
     return [
         (fate, currency, records, amounts[fate, currency])
         for (fate, currency), records in counts.items()

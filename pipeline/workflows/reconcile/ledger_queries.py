@@ -9,7 +9,7 @@ import polars as pl
 
 from pipeline.domain.fates import Fate, State
 from pipeline.reconciling import changed_references, doubts, unexpected_customers
-from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger import LedgerReader
 from pipeline.storage.run_folder import RunFolder
 
 #: States of the ledger in which a run has created the customer.
@@ -23,7 +23,7 @@ _RESOLVED_ROLE = {
 }
 
 
-def resolve_doubts(workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None) -> None:
+def resolve_doubts(workbench: duckdb.DuckDBPyConnection, ledger: LedgerReader | None) -> None:
     """Create the table `resolved`: rows in doubt in the run's report that have an outcome now."""
     workbench.execute(
         "CREATE TABLE resolved (external_reference VARCHAR, run_id VARCHAR, role VARCHAR)"
@@ -39,7 +39,7 @@ def resolve_doubts(workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None) 
 
 
 def load_origins(
-    workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None, run_ids: set[str]
+    workbench: duckdb.DuckDBPyConnection, ledger: LedgerReader | None, run_ids: set[str]
 ) -> None:
     """Create the table `elsewhere`: the ledger's state of customers not expected by these runs."""
     workbench.execute(
@@ -55,19 +55,19 @@ def load_origins(
         _insert(workbench, "elsewhere", origins, ("external_reference", "run_id", "state"))
 
 
-def load_outcome_times(workbench: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+def load_outcome_times(workbench: duckdb.DuckDBPyConnection, ledger: LedgerReader) -> None:
     """Create the table `outcome_times` for customers that differ and have a time of change."""
     workbench.execute("CREATE TABLE outcome_times (external_reference VARCHAR, outcome_at BIGINT)")
     for block in list(changed_references(workbench)):
         times = [
             (name, round(datetime.fromisoformat(at).astimezone(UTC).timestamp() * 1e6))
-            for name, at in ledger.settled_at(block)
+            for name, at in ledger.final_at(block)
         ]
         _insert(workbench, "outcome_times", times, ("external_reference", "outcome_at"))
 
 
 def agreements(
-    workbench: duckdb.DuckDBPyConnection, ledger: Ledger | None, runs: Sequence[RunFolder]
+    workbench: duckdb.DuckDBPyConnection, ledger: LedgerReader | None, runs: Sequence[RunFolder]
 ) -> Iterator[dict[str, Any]]:
     """For each run: the creates that its report and the ledger count, and resolved doubts."""
     since = dict(
@@ -78,7 +78,7 @@ def agreements(
     for run in runs:
         fates = run.read_summary()["fates"]
         reported = sum(fates[fate.value] for fate in (Fate.CREATED, Fate.CREATED_DIFFERENT))
-        states = ledger.counts(run.run_id) if ledger is not None else {}
+        states = ledger.runs.counts(run.run_id) if ledger is not None else {}
         recorded, later = (
             sum(states.get(state.value, 0) for state in OURS),
             since.get(run.run_id, 0),

@@ -97,7 +97,7 @@ def _is_known(run: RunFolder, home: Path) -> bool:
     if not any(summary["fates"][fate] for fate in LISTS["created"]):
         return True
     with Ledger.read(home / summary["environment"]["name"]) as ledger:
-        return ledger is not None and ledger.run(run.run_id) is not None
+        return ledger is not None and ledger.runs.find(run.run_id) is not None
 
 
 def day_of(text: str) -> date:
@@ -118,7 +118,7 @@ def _unfit(run: RunFolder, home: Path) -> str | None:
     """Why a run cannot be reconciled, or None."""
     if not run.was_applied or run.is_unfinished:
         with Ledger.read(home / run.read_plan_of_any_version()["environment"]["name"]) as ledger:
-            begun = ledger is not None and ledger.run(run.run_id) is not None
+            begun = ledger is not None and ledger.runs.find(run.run_id) is not None
         return NEVER_FINISHED if begun else NEVER_APPLIED
     plan = run.read_plan_of_any_version()
     if plan.get("schema") != PLAN_SCHEMA:

@@ -35,8 +35,9 @@ from pipeline.reporting import (
 )
 from pipeline.storage.files import write_bytes
 from pipeline.storage.known_customers import References, known_to
-from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger import Ledger, LedgerReader
 from pipeline.storage.run_folder import RunFolder
+from pipeline.storage.workbench import open_workbench, show
 from pipeline.storage.xlsx import write_text_book
 from pipeline.workflows.input_rows import stage_records
 from pipeline.workflows.progress import CLOCK, NOBODY, StopRequest, Watch
@@ -152,7 +153,7 @@ class _Tables:
 
     folder: RunFolder
     workbench: duckdb.DuckDBPyConnection
-    ledger: Ledger | None
+    ledger: LedgerReader | None
 
 
 def _content(
@@ -162,17 +163,17 @@ def _content(
     rows_read, side = _both_sides(request, folder)
     has_repeats = stage_records(folder, request.runs)
     with (
-        folder.workbench(references=known.path if known else None) as workbench,
+        open_workbench(folder.path, references=known.path if known else None) as workbench,
         Ledger.read(request.home) as ledger,
     ):
         tables = _Tables(folder, workbench, ledger)
-        folder.show(workbench, "our_rows")
+        show(workbench, "our_rows")
         resolve_doubts(workbench, ledger)
         chosen = choose(workbench, request.sample, seed=folder.run_id)
         if side is None:
             side = _looked_up(request, tables, chosen.count, journal)
         terms = _compare(request, tables, side)
-        once = _read_once(folder, workbench, rows_read, once=has_repeats)
+        once = _read_once(workbench, rows_read, once=has_repeats)
         compared = Compared(
             side,
             terms,
@@ -214,8 +215,8 @@ def _looked_up(
 def _compare(request: _Request, tables: _Tables, side: BillingSide) -> Terms:
     """Compare our rows with those of billing; return the terms of the comparison."""
     workbench, ledger = tables.workbench, tables.ledger
-    tables.folder.show(workbench, "their_rows")
-    tables.folder.show(workbench, "unanswered")
+    show(workbench, "their_rows")
+    show(workbench, "unanswered")
     load_origins(workbench, ledger, {run.run_id for run in request.runs})
     terms = Terms(side.fields, fields_of(request.runs), request.settings.reconcile.tolerances)
     compare(workbench, terms)
@@ -271,13 +272,11 @@ def _both_sides(request: _Request, folder: RunFolder) -> tuple[list[Read], Billi
         return staging.result(), side
 
 
-def _read_once(
-    folder: RunFolder, workbench: duckdb.DuckDBPyConnection, read: list[Read], *, once: bool
-) -> list[Read]:
+def _read_once(workbench: duckdb.DuckDBPyConnection, read: list[Read], *, once: bool) -> list[Read]:
     """The records read, each record once: fate, currency, records, minor units."""
     if once:
-        folder.show(workbench, "fed")
-        folder.show(workbench, "followed")
+        show(workbench, "fed")
+        show(workbench, "followed")
         read = read_once(workbench)
     count_candidates(workbench, once=once)
     return read

@@ -21,6 +21,7 @@ from pipeline.reporting import (
 )
 from pipeline.storage.run_damage import DamagedRun, RunDamaged
 from pipeline.storage.run_folder import RunFolder
+from pipeline.storage.workbench import open_workbench
 from pipeline.workflows.places import destination_options, place_options
 from pipeline.workflows.progress import CLOCK
 from pipeline.workflows.report.became import NOTHING, became_of
@@ -82,7 +83,7 @@ def _reasons(
         return reasons
     if not folder.parts("records"):  # retention deleted them
         return without_examples(reasons)
-    with folder.workbench() as workbench:
+    with open_workbench(folder.path) as workbench:
         return with_examples(workbench, reasons, partial(shown, pii=pii), person)
 
 

@@ -176,6 +176,6 @@ def _with_ledger(current: Current, home: Path) -> Current:
         ]
         own = {
             pair: End(one.state, one.run_id, one.fingerprint)
-            for pair, one in ledger.ends(others).items()
+            for pair, one in ledger.last_states(others).items()
         }
     return settled_by_ledger(current, newest, own)

@@ -25,6 +25,7 @@ from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_damage import DamagedRun
 from pipeline.storage.run_folder import RunFolder
 from pipeline.storage.run_search import find_runs
+from pipeline.storage.workbench import open_workbench, show
 from pipeline.storage.xlsx import write_text_book
 from pipeline.workflows.input_rows import stage_fed
 from pipeline.workflows.progress import CLOCK
@@ -54,9 +55,9 @@ def report_period(
     try:
         current = current_fates(runs[-1], settings.home)
         received = stage_fed(folder, runs, current)
-        with folder.workbench() as workbench:
-            folder.show(workbench, "fed")
-            folder.show(workbench, "followed")
+        with open_workbench(folder.path) as workbench:
+            show(workbench, "fed")
+            show(workbench, "followed")
             once = add_up_once(workbench, received, [_read(run) for run in runs])
         items = current.open
         as_of = min(last, CLOCK.now().date()).isoformat()
@@ -128,7 +129,7 @@ def _runs(
         begun = [
             run.run_id
             for run in in_period
-            if run not in applied and ledger and ledger.run(run.run_id)
+            if run not in applied and ledger and ledger.runs.find(run.run_id)
         ]
     return applied, begun, damaged
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from pipeline.reporting import ROWS
+from pipeline.storage.aligned_parts import aligned_parts
 from pipeline.storage.run_folder import RunFolder
 
 _OF_FATES = ("row_id", "external_reference", "fate", "reasons", "currency", "balance")
@@ -29,20 +29,14 @@ def parts_of(run: RunFolder) -> Iterator[pl.DataFrame]:
 def _lazy_parts(run: RunFolder) -> list[pl.LazyFrame]:
     inputs = run.read_plan_of_any_version()["inputs"]
     if run.parts("fates") and len(run.parts("fates")) == len(run.parts("records")):
-        contents, at, parts = (
-            pl.scan_parquet(run.path / "rows.parquet", glob=False).select("fingerprint"),
-            0,
-            [],
-        )
-        for records, fates in zip(run.parts("records"), run.parts("fates"), strict=True):
-            height = pq.read_metadata(fates).num_rows
+        parts = []
+        for part in aligned_parts(run, "records", "fates", "rows"):
             sides = [
-                pl.scan_parquet(records, glob=False).select("origin_run", "origin_row"),
-                pl.scan_parquet(fates, glob=False).select(_OF_FATES),
-                contents.slice(at, height),
+                part.table("records").select("origin_run", "origin_row"),
+                part.table("fates").select(_OF_FATES),
+                part.table("rows").select("fingerprint"),
             ]
             parts.append(pl.concat(sides, how="horizontal"))
-            at += height
     else:
         kept = pl.scan_parquet(run.path / "rows.parquet", glob=False)
         missing = [

@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import json
 import queue
-import random
 import resource
 import sys
 import tempfile
@@ -20,7 +19,18 @@ from pathlib import Path
 from pipeline.billing import ApiKey, Billing, parse_address
 from pipeline.domain.customer import Environment, create_key
 from pipeline.storage.ledger import Ledger
-from pipeline.submission import Clock, Planned, Policy, StopRequest, Tally, submit
+from pipeline.submission import (
+    Callbacks,
+    Clock,
+    Planned,
+    Policy,
+    RunIdentity,
+    Runtime,
+    StopRequest,
+    Tally,
+    Work,
+    submit,
+)
 
 IN_FLIGHT = 8
 ENVIRONMENT = Environment("bench", "bench", "test", "loopback")
@@ -55,18 +65,14 @@ def ours(url: str, key: str, count: int, *, journal: Path | None = None) -> None
         ledger.begin_run("bench", datetime.now(UTC), count, 0)
         began()
         tally = submit(
-            _planned(customers),
-            count,
-            run_id="bench",
-            environment=ENVIRONMENT,
+            Work(_planned(customers), count),
+            run=RunIdentity("bench", ENVIRONMENT, api_key.fingerprint),
             ledger=ledger,
             make=billing.make,
-            credential=api_key.fingerprint,
             policy=Policy(workers=IN_FLIGHT),
-            clock=Clock(lambda: datetime.now(UTC), time.monotonic),
-            dice=random.random,
+            runtime=Runtime(Clock(lambda: datetime.now(UTC), time.monotonic)),
             stopping=StopRequest(),
-            on_progress=_weigh,
+            callbacks=Callbacks(on_progress=_weigh),
         )
         if tally.states != {"created": count}:
             raise SystemExit(f"not all were created: {tally}")
