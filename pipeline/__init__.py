@@ -1,7 +1,8 @@
 """Bring customers into billing, each exactly once, and account for every record and every cent.
 
-`sources` reads files, `transforming` maps and checks records, `planning` decides what to do, `submission` sends it, and
-`reporting` states what happened. `workflows` combines them, one use case a module.
+`sources` reads files, `transforming` maps and checks records, `planning` decides what to do,
+`submission` sends it, and `reporting` states what happened. `workflows` combines them, one use case
+a module.
 
 From Python, in three lines:
 
@@ -9,9 +10,9 @@ From Python, in three lines:
     result = run_import("customers.csv", config="job.yaml", sandbox=True)
     print(result)
 
-Functions and their keyword options are those of the command line. Each returns a frozen value with counts, sums in minor
-units, a verdict, an exit code and a folder. Bad data is part of the result. A failure of the surroundings raises a
-`PipelineError`, whose `exit_code` is that of the command.
+Functions and their keyword options are those of the command line. Each returns a frozen value with
+counts, sums in minor units, a verdict, an exit code and a folder. Bad data is part of the result. A
+failure of the surroundings raises a `PipelineError`, whose `exit_code` is that of the command.
 """
 
 from contextlib import contextmanager

@@ -142,7 +142,7 @@ def apply_plan(
             folder.run_id,
             settings,
             target,
-            said=call.settings_given(planning),
+            options=call.settings_given(planning),
             stopping=stopping,
         )
     return RunResult.of(report, settings.reports)
