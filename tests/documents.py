@@ -11,12 +11,12 @@ A page is run from top to bottom in one folder with the sample data:
 
 import contextlib
 import io
-import json
 import os
 import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -108,7 +108,8 @@ class Reader:
     """Somebody who follows a page, in a folder of their own."""
 
     folder: Path
-    sandboxes: list[tuple[subprocess.Popen[str], str]] = field(default_factory=list)
+    address: str = field(default_factory=lambda: f"http://127.0.0.1:{_free_port()}")
+    sandboxes: list[subprocess.Popen[str]] = field(default_factory=list)
     names: dict[str, object] = field(default_factory=dict)
 
     def follow(self, page: Path) -> Iterator[tuple[str, str]]:
@@ -132,7 +133,7 @@ class Reader:
                 yield step.text or "python", f"shown:\n{step.shown}\nprinted:\n{printed}"
 
     def close(self) -> None:
-        for process, _ in self.sandboxes:
+        for process in self.sandboxes:
             _end(process)
 
     def _line(self, line: str) -> tuple[str, str | None]:
@@ -149,16 +150,12 @@ class Reader:
         if command.startswith("pipeline sandbox ") and command.endswith(" &"):
             return self._start_sandbox(command.removesuffix(" &"))
         if command == "kill %1":
-            process, _ = self.sandboxes.pop()
-            _end(process)
+            _end(self.sandboxes.pop())
             return 0, ""
-        for _, base_url in self.sandboxes:
-            command = command.replace(ADDRESS, base_url)
+        command = command.replace(ADDRESS, self.address)
         inside = _arguments_of(command)
         code, output = self._inside(*inside) if inside else self._shell(command)
-        for _, base_url in self.sandboxes:
-            output = output.replace(base_url, ADDRESS)
-        return code, output
+        return code, output.replace(self.address, ADDRESS)
 
     def _inside(self, variables: dict[str, str], arguments: list[str]) -> tuple[int, str]:
         """A command of ours within this process, which saves the start of another."""
@@ -203,7 +200,7 @@ class Reader:
 
     def _start_sandbox(self, command: str) -> tuple[int, str]:
         _, *arguments = shlex.split(command)
-        arguments[arguments.index("--port") + 1] = "0"
+        arguments[arguments.index("--port") + 1] = self.address.rpartition(":")[2]
         process = subprocess.Popen(
             [sys.executable, "-m", "pipeline", *arguments],
             cwd=self.folder,
@@ -212,8 +209,8 @@ class Reader:
             text=True,
         )
         ready = process.stdout.readline()
-        self.sandboxes.append((process, json.loads(ready)["base_url"]))
-        return 0, ready.replace(json.loads(ready)["base_url"], ADDRESS)
+        self.sandboxes.append(process)
+        return 0, ready.replace(self.address, ADDRESS)
 
     def _environment(self, variables: dict[str, str]) -> dict[str, str]:
         """What the pages suppose: the venv's commands, a terminal of 100 columns."""
@@ -230,8 +227,8 @@ def reader_in(folder: Path) -> Reader:
 
 
 def _arguments_of(command: str) -> tuple[dict[str, str], list[str]] | None:
-    """Variables and arguments of a plain command of ours; nothing where it needs a shell or dies on purpose."""
-    if re.search(r"[|<>;&$*]|^PIPELINE_REHEARSAL", command):
+    """Variables and arguments of a plain command of ours; nothing where it needs a shell."""
+    if re.search(r"[|<>;&$*]", command):
         return None
     words = shlex.split(command)
     variables = {}
@@ -239,6 +236,12 @@ def _arguments_of(command: str) -> tuple[dict[str, str], list[str]] | None:
         name, _, value = words.pop(0).partition("=")
         variables[name] = value
     return (variables, words[1:]) if words[:1] == ["pipeline"] else None
+
+
+def _free_port() -> int:
+    """A port at which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def _end(process: subprocess.Popen[str]) -> None:
