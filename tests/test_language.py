@@ -2,6 +2,7 @@
 
 import ast
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ BANNED = re.compile(
     re.IGNORECASE,
 )
 LONGEST = 40  #: words of a sentence
+MEDIAN = 15  #: words of a sentence of the README
 #: Texts in JSON, tables or lists that we write; they change together with their `schema`.
 WRITTEN = {
     "pipeline/domain/sign_offs.py",  # the key `beneath` of old lines of signatures.jsonl
@@ -56,11 +58,24 @@ def test_each_exception_is_still_needed():
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.suffix == ".md"], ids=name_of)
 def test_no_sentence_of_a_document_is_too_long(path):
     text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-    # Items of lists, cells of tables and headings are sentences of their own.
-    parts = re.split(r"\n\s*\n|\n\s*[-*|#>]|\n\s*[0-9]+\. |\|", text)
-    long = [one for part in parts for one in sentences(part) if len(one.split()) > LONGEST]
+    long = [one for part in parts_of(text) for one in sentences(part) if len(one.split()) > LONGEST]
 
     assert long == []
+
+
+def test_the_sentences_of_the_readme_are_short():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    running = re.sub(r"```.*?```|^[|#!].*?$", "", text, flags=re.DOTALL | re.MULTILINE)
+    lengths = [len(one.split()) for part in parts_of(running) for one in sentences(part) if one]
+
+    assert len(lengths) > 10
+    assert statistics.median(lengths) <= MEDIAN
+
+
+def test_every_page_of_the_site_is_read():
+    pages = {path for path in (ROOT / "docs").rglob("*") if path.suffix in {".md", ".rst", ".txt"}}
+
+    assert pages <= {*DOCUMENTS}
 
 
 def test_each_module_that_a_text_names_exists():
@@ -90,6 +105,11 @@ def test_no_sentence_of_a_docstring_is_too_long():
     }
 
     assert long == {}
+
+
+def parts_of(text: str) -> list[str]:
+    """The parts of a page: items of lists, cells of tables and headings are sentences of their own."""
+    return re.split(r"\n\s*\n|\n\s*[-*|#>:]|\n\s*[0-9]+\. |\|", text)
 
 
 def prose(docstring: str) -> list[str]:
