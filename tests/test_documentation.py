@@ -312,7 +312,7 @@ def test_every_dependency_has_its_line_in_contributing():
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
-def test_locks_hold_hashes_and_no_addresses(lock):
+def test_lock_files_contain_hashes_and_no_addresses(lock):
     text = (REPOSITORY / lock).read_text()
 
     pinned = re.findall(r"^([\w.-]+)==\S+ \\\n    --hash=sha256:", text, re.MULTILINE)

@@ -34,7 +34,7 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def test_no_module_uses_the_words_of_a_private_dialect():
+def test_no_module_uses_words_of_a_private_dialect():
     found = {
         name_of(path): sorted({word.lower() for word in BANNED.findall(path.read_text())})
         for path in MODULES

@@ -43,7 +43,7 @@ def spelled_out(text: str) -> str:
 @pytest.mark.parametrize(
     ("address", "verdict", "why"), addresses(), ids=lambda value: ascii(value)[:60]
 )
-def test_an_address_is_taken_for_exactly_what_it_says_or_refused(address, verdict, why):
+def test_an_address_is_used_exactly_as_written_or_refused(address, verdict, why):
     said = ""
     try:
         found = parse_address(address).base_url
@@ -66,11 +66,11 @@ def test_an_address_is_taken_for_exactly_what_it_says_or_refused(address, verdic
         ("https://0.0.0.0", False),
     ],
 )
-def test_it_is_known_which_addresses_are_this_machine(address, is_loopback):
+def test_addresses_of_this_machine_are_recognized(address, is_loopback):
     assert parse_address(address).is_loopback is is_loopback
 
 
-def test_a_refused_address_does_not_say_the_password_in_it():
+def test_a_refused_address_is_shown_without_its_password():
     with pytest.raises(AddressRefused) as refused:
         parse_address("https://user:hunter2@api.momentco.io")
 
@@ -113,7 +113,7 @@ def test_a_key_goes_only_to_hosts_of_its_kind(key, host, live):
         assert target.environment.mode == ("live" if live else "test")
 
 
-def test_a_live_key_is_refused_without_live_and_the_message_says_what_to_say():
+def test_a_live_key_without_live_is_refused_and_the_message_names_the_option():
     with pytest.raises(KeyProblem, match="--live"):
         target_from(
             VENDOR, ApiKey(LIVE_KEY, source="a test"), Naming(environment="here", merchant="shop")
@@ -182,7 +182,7 @@ def test_a_name_that_would_leave_the_home_folder_is_refused(name):
     ],
     ids=ascii,
 )
-def test_a_malformed_or_public_key_is_refused_without_being_told(text):
+def test_a_malformed_or_public_key_is_refused_without_showing_it(text):
     with pytest.raises(KeyProblem) as refused:
         ApiKey(text, source="BILLING_API_KEY")
 
@@ -252,7 +252,7 @@ def test_a_traceback_with_locals_and_a_log_record_do_not_show_the_key(caplog):
     assert "4f9a2c" not in told + caplog.text
 
 
-def test_a_fingerprint_tells_keys_apart_and_holds_nothing_of_them():
+def test_a_fingerprint_distinguishes_keys_and_contains_nothing_of_them():
     one, same, other = (
         ApiKey(text, source="a test") for text in (TEST_KEY, TEST_KEY, TEST_KEY + "0")
     )
@@ -283,7 +283,7 @@ def test_a_key_comes_from_the_variable_or_from_the_file_that_another_one_names(t
 @pytest.mark.parametrize(
     "content", [f"{TEST_KEY}\n\n", f"{TEST_KEY}\nsk_test_another_one", f'"{TEST_KEY}"\n', "\n", ""]
 )
-def test_a_key_file_that_holds_anything_else_is_refused_without_being_told(tmp_path, content):
+def test_a_key_file_with_other_content_is_refused_without_showing_it(tmp_path, content):
     (tmp_path / "key").write_text(content)
 
     with pytest.raises(KeyProblem) as refused:

@@ -198,7 +198,7 @@ def ask(server: Script, call, *pieces: bytes):
 @pytest.mark.parametrize(
     ("told", "least"), [(0, 0), (-0.9, 0), (3, 3), (-1.5, -0.5), (-7200, -7199)]
 )
-def test_the_clocks_are_apart_by_no_more_than_a_date_of_whole_seconds_proves(told, least):
+def test_the_clocks_differ_by_no_more_than_whole_second_dates_prove(told, least):
     assert _least_ahead(timedelta(seconds=told)) == timedelta(seconds=least)
 
 
@@ -336,7 +336,7 @@ def test_a_repeated_content_type_is_ignored(server):
     assert isinstance(ask(server, CREATE, raw(201, ECHO, Content_Type="text/html")), Unintelligible)
 
 
-def test_a_server_that_cannot_prove_who_it_is_sees_no_key(server):
+def test_a_server_without_a_valid_certificate_receives_no_key(server):
     heard: list[bytes] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(REPOSITORY / "tests" / "cases" / "tls" / "self_signed.pem")
@@ -373,7 +373,7 @@ def test_a_closed_port_is_no_answer():
     assert "4f9a2c" not in repr(outcome)
 
 
-def test_a_server_that_does_not_speak_tls_is_no_answer_and_sees_no_key(server):
+def test_a_server_without_tls_is_no_answer_and_receives_no_key(server):
     server.pieces = [raw(201, ECHO)]
 
     with Billing(parse_address(server.url.replace("http", "https")), KEY, workers=1) as billing:
@@ -527,7 +527,7 @@ def test_a_reference_is_fully_quoted_in_the_path(server, reference, path):
 
 
 @pytest.mark.parametrize("reference", [".", "..", ""])
-def test_a_reference_that_would_change_the_path_is_not_asked_for(server, reference):
+def test_a_reference_that_would_change_the_path_is_not_looked_up(server, reference):
     try:
         outcome = ask(server, Lookup(reference, PAYLOAD), raw(200, ECHO))
     except ValueError:
@@ -614,7 +614,7 @@ def test_an_answer_with_two_media_types_is_not_billing_s_own(server, second, par
     assert isinstance(created, Unintelligible)
 
 
-def test_a_header_that_is_repeated_means_what_it_means_once(server):
+def test_a_repeated_response_header_means_the_same_as_one(server):
     refusal = json.dumps({"type": "about:blank#invalid-parameter", "status": 422}).encode()
     waits = ask(server, CREATE, problem(503, "", Retry_After="20\r\nRetry-After: 30"))
 
@@ -634,9 +634,7 @@ def test_any_mark_of_a_replay_but_false_makes_an_answer_one(server, mark):
 # billing's clock
 
 
-def test_billing_s_clock_goes_on_with_the_uptime_whatever_is_done_to_this_machine_s_clock(
-    server, monkeypatch
-):
+def test_the_clock_of_billing_follows_the_uptime_not_the_clock_of_this_machine(server, monkeypatch):
     ours, uptime = [datetime(2026, 11, 23, 10, tzinfo=UTC)], [5000.0]
     monkeypatch.setattr(client_module, "_uptime", lambda: uptime[0])
     monkeypatch.setattr(
@@ -654,7 +652,7 @@ def test_billing_s_clock_goes_on_with_the_uptime_whatever_is_done_to_this_machin
         assert billing.ahead() == timedelta()
 
 
-def test_two_dates_that_differ_tell_no_time(server):
+def test_two_different_dates_in_a_response_give_no_time(server):
     server.pieces = [raw(201, ECHO, Date=f"{DATE}\r\nDate: Tue, 24 Nov 2026 10:00:00 GMT")]
 
     with Billing(parse_address(server.url), KEY, workers=1) as billing:
@@ -802,7 +800,7 @@ def test_a_refusal_of_a_record_by_a_gateway_is_not_final(server, body, status):
 
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
-def test_a_replay_that_is_not_billing_s_own_word_is_none(server, status):
+def test_a_replay_header_of_a_gateway_does_not_count(server, status):
     outcome = ask(server, CREATE, raw(status, b"<html>", "text/html", Idempotent_Replayed="true"))
 
     assert outcome.replayed is False
@@ -832,7 +830,7 @@ def test_a_number_beyond_range_in_a_success_makes_it_unintelligible(server, call
     assert isinstance(ask(server, call, raw(200, echo)), Unintelligible)
 
 
-def test_after_an_answer_that_names_another_customer_its_connection_is_not_used_again():
+def test_a_connection_that_answered_for_another_customer_is_not_reused():
     with (
         contextlib.contextmanager(serve_on_one_connection)() as (url, connections),
         Billing(parse_address(url), KEY, workers=1) as billing,
@@ -897,7 +895,7 @@ def test_an_echo_that_differs_from_the_request_is_compared_field_by_field(
 
 
 @pytest.mark.parametrize("number", [b"1.0", b"1e0", b"1.0000000000000000001", b"10e-1"])
-def test_a_balance_that_comes_back_as_another_kind_of_number_differs(server, number):
+def test_a_balance_echoed_as_another_kind_of_number_differs(server, number):
     outcome = ask(server, CREATE, raw(201, ECHO.replace(b'"balance": 1', b'"balance": ' + number)))
 
     assert [difference.field for difference in outcome.differences] == ["balance"]
@@ -961,7 +959,7 @@ def test_requests_leave_no_faster_than_the_pace():
     )  # the look-up that a run begins with has just left
 
 
-def test_nothing_leaves_while_billing_asked_for_a_pause_and_a_shorter_one_ends_no_longer_one():
+def test_nothing_is_sent_during_a_pause_and_a_shorter_pause_ends_no_longer_one():
     tick = Tick()
     pace = Pace(None, tick)
 
@@ -1021,7 +1019,7 @@ def test_who_waited_through_a_pause_leaves_at_the_pace_too_and_not_all_at_once()
     )  # its turn was at 0.6, when billing asked to wait until 1.6
 
 
-def test_no_second_sees_more_than_the_pace_and_one_however_late_workers_wake():
+def test_no_second_exceeds_the_rate_plus_one_however_late_workers_wake():
     sleeper, left = Sleeper(), []
     pace = Pace(50, lambda: sleeper.now)
     late = itertools.cycle([0.0, 0.013, 0.0, 0.0, 0.031, 0.002])

@@ -82,7 +82,7 @@ RAISED = {
 
 
 @pytest.mark.parametrize("what", RAISED)
-def test_what_a_reader_raises_has_its_code_and_names_nobody(inside, monkeypatch, what):
+def test_errors_of_readers_have_their_code_and_name_no_person(inside, monkeypatch, what):
     error, code, says = RAISED[what]
     customers_csv(inside.folder / "c.csv", 3)
 
@@ -141,7 +141,7 @@ main()
 """
 
 
-def test_what_native_code_writes_about_its_panic_is_withheld_too(tmp_path):
+def test_the_output_of_a_native_panic_is_withheld_too(tmp_path):
     customers_csv(tmp_path / "c.csv", 3)
 
     done = subprocess.run(
@@ -159,7 +159,7 @@ def test_what_native_code_writes_about_its_panic_is_withheld_too(tmp_path):
     assert PERSON not in done.stderr
 
 
-def test_a_full_disk_says_nothing_of_a_run_that_is_being_read(tmp_path):
+def test_a_full_disk_is_not_damage_of_the_run_being_read(tmp_path):
     with pytest.raises(OSError, match="No space left"), reading(tmp_path / "a-run"):
         raise FULL
     with pytest.raises(RunDamaged, match="it is damaged"), reading(tmp_path / "a-run"):
@@ -184,7 +184,7 @@ def test_a_hangup_of_the_terminal_stops_in_order_unless_hangups_are_ignored():
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "socket", "group", "others"])
-def test_a_key_file_that_is_none_or_that_others_may_write_to_is_refused_unread(tmp_path, kind):
+def test_a_key_file_of_another_kind_or_writable_by_others_is_refused_unread(tmp_path, kind):
     path = tmp_path / "the key"
     with socket.socket(socket.AF_UNIX) as unix:
         match kind:
@@ -245,7 +245,7 @@ def test_aliases_that_would_grow_without_end_are_refused(tmp_path):
 # what has no end
 
 
-def test_a_question_that_takes_too_much_memory_is_refused_by_the_name_of_its_option(inside):
+def test_an_expression_that_needs_too_much_memory_is_refused_with_its_option(inside):
     customers_csv(inside.folder / "c.csv", 3)
 
     done = inside("plan", "c.csv", "--sandbox", "--where", "lpad(name, 2000000000, 'x') = 'y'")

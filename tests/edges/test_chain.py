@@ -224,7 +224,7 @@ def test_a_ledger_without_seals_holds_and_gets_them_with_the_next_opening(home_o
     assert "the table runs" in audit(home_of_runs)[0].broken
 
 
-def test_an_unsettled_row_that_keeps_an_earlier_answer_is_no_fault(home):
+def test_a_pending_row_that_keeps_an_earlier_answer_is_consistent(home):
     with Ledger.opened(home / "sandbox", HERE) as ledger:
         for detail in ("a 403 that is not billing's own", None):
             ledger.record(
@@ -239,7 +239,7 @@ def test_an_unsettled_row_that_keeps_an_earlier_answer_is_no_fault(home):
     assert audit(home)[0].holds
 
 
-def test_a_chain_that_was_made_anew_does_not_pass_the_mark(home):
+def test_a_rebuilt_hash_chain_does_not_match_the_mark(home):
     mark = (home / "sandbox" / "ledger.mark").read_bytes()
     shutil.rmtree(home / "sandbox")
     fill(home / "sandbox")
@@ -314,7 +314,7 @@ def test_a_process_killed_before_its_first_event_leaves_nothing_to_worry_about(t
 
 @given(cut=st.integers(0, 100), flip=st.booleans())
 @settings(max_examples=25, deadline=None)
-def test_a_wal_that_is_cut_or_flipped_is_never_taken_for_whole(tmp_path_factory, cut, flip):
+def test_a_cut_or_changed_wal_is_never_taken_as_intact(tmp_path_factory, cut, flip):
     """SQLite drops the damaged tail of a WAL in silence; what it drops is noticed, or nothing that was durable is gone."""
     home = tmp_path_factory.mktemp("wal")
     folder = home / "sandbox"
@@ -408,7 +408,7 @@ def test_a_ledger_of_the_third_version_holds_and_keeps_from_now_on_by_which_rule
     assert "row of event 7" in audit(home)[0].broken
 
 
-def test_a_ledger_that_is_gone_is_no_clean_audit(home, tmp_path):
+def test_a_missing_ledger_fails_the_audit(home, tmp_path):
     (home / "sandbox" / "ledger.sqlite").unlink()
 
     assert "high-water mark remembers event 6" in audit(home)[0].broken
@@ -496,7 +496,9 @@ def test_a_ledger_on_a_local_disk_is_opened(tmp_path, monkeypatch, kind):
         ("rw,lowerdir=/a,upperdir={folder},workdir=/w,volatile", "mounted as volatile"),
     ],
 )
-def test_an_overlay_is_as_good_as_what_it_writes_to(tmp_path, monkeypatch, options, fault):
+def test_an_overlay_is_judged_by_the_file_system_it_writes_to(
+    tmp_path, monkeypatch, options, fault
+):
     (tmp_path / "upper").mkdir()
     mounted(monkeypatch, tmp_path, "overlay", options.format(folder=tmp_path))
 

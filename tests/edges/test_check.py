@@ -118,7 +118,7 @@ def test_one_run_reports_a_wrong_clock_a_full_disk_a_public_key_and_a_wrong_addr
     assert list((tmp_path / "home").iterdir()) == []
 
 
-def test_where_everything_is_well_every_check_says_so_and_the_exit_code_is_0(pipeline, outside):
+def test_if_every_check_passes_the_exit_code_is_0(pipeline, outside):
     result = pipeline(
         "check", "--base-url", outside.base_url, "--json", environment=outside.environment
     )
@@ -141,7 +141,7 @@ def test_where_everything_is_well_every_check_says_so_and_the_exit_code_is_0(pip
     )
 
 
-def test_a_check_sends_nothing_but_look_ups(outside, tmp_path):
+def test_a_check_sends_only_lookups(outside, tmp_path):
     looked(tmp_path, destination=outside.base_url, variables=outside.environment)
 
     assert outside.stats()["requests"] == {"create": 0, "retrieve": 2, "update": 0}
@@ -165,7 +165,7 @@ def test_a_config_with_three_faults_shows_all_three_and_the_other_checks_go_on(t
     assert found["disk"].verdict is found["ledger"].verdict is found["lock"].verdict is Verdict.OK
 
 
-def test_the_destination_of_a_config_is_looked_at(outside, tmp_path):
+def test_check_tests_the_destination_of_a_config(outside, tmp_path):
     config = tmp_path / "job.yaml"
     config.write_text(f"environment: practice\nmerchant: m\naddress: {outside.base_url}\n")
 
@@ -193,7 +193,7 @@ def test_the_destination_of_a_config_is_looked_at(outside, tmp_path):
         ),
     ],
 )
-def test_a_key_that_is_of_no_use_is_told_and_the_address_is_looked_at_without_it(
+def test_a_useless_key_is_reported_and_the_address_is_checked_without_it(
     outside, tmp_path, variables, verdict, told
 ):
     found = looked(tmp_path, destination=outside.base_url, variables=variables)
@@ -233,7 +233,7 @@ def test_the_clock_is_held_against_the_servers(outside, tmp_path, seconds, verdi
     )
 
 
-def test_an_address_where_nobody_answers_is_told(tmp_path):
+def test_an_address_without_an_answer_is_reported(tmp_path):
     found = looked(
         tmp_path,
         destination="http://127.0.0.1:9",
@@ -250,7 +250,7 @@ def test_an_address_where_nobody_answers_is_told(tmp_path):
 @pytest.mark.parametrize(
     "address", ["http://example.com", "https://user@example.com", "ftp://127.0.0.1"]
 )
-def test_an_address_that_no_key_may_be_sent_to_is_told(tmp_path, address):
+def test_an_address_that_may_not_receive_a_key_is_reported(tmp_path, address):
     found = looked(tmp_path, destination=address, variables={"BILLING_API_KEY": "sk_test_a0000000"})
 
     assert found["address"].verdict is Verdict.FAULT
@@ -280,7 +280,7 @@ def test_a_server_without_a_time_leaves_the_clock_unchecked():
     assert of_clock(Probe(401)).verdict is Verdict.NOT_CHECKED
 
 
-def test_a_folder_that_others_may_look_into_is_a_warning(tmp_path):
+def test_a_folder_readable_by_others_is_a_warning(tmp_path):
     (tmp_path / "home").mkdir(mode=0o755)
     (tmp_path / "home").chmod(0o755)
 
@@ -292,7 +292,7 @@ def test_a_folder_that_others_may_look_into_is_a_warning(tmp_path):
     )
 
 
-def test_the_ledger_of_another_environment_is_a_fault_and_unsettled_requests_are_a_warning(
+def test_the_ledger_of_another_environment_is_a_fault_and_pending_requests_are_a_warning(
     outside, tmp_path
 ):
     folder = tmp_path / "home" / "sandbox"
@@ -309,7 +309,7 @@ def test_the_ledger_of_another_environment_is_a_fault_and_unsettled_requests_are
     assert theirs["ledger"].verdict is Verdict.FAULT
 
 
-def test_a_lock_that_a_run_holds_is_told_with_its_holder_and_stays_held(tmp_path):
+def test_a_held_lock_is_reported_with_its_holder_and_stays_held(tmp_path):
     folder = tmp_path / "home" / "sandbox"
     with run_lock(folder, "20261122T060000Z-c-3f9a1c", "2026-11-22T06:00:00+00:00"):
         held = looked(tmp_path, destination="sandbox")["lock"]
@@ -319,7 +319,7 @@ def test_a_lock_that_a_run_holds_is_told_with_its_holder_and_stays_held(tmp_path
     assert looked(tmp_path, destination="sandbox")["lock"].verdict is Verdict.OK
 
 
-def test_known_customers_are_told_and_damaged_ones_are_a_fault(pipeline):
+def test_check_reports_the_known_customers_and_fails_on_damaged_ones(pipeline):
     customers_csv(pipeline.folder / "known.csv", 3)
     pipeline("references", "load", "known.csv", "--sandbox", "--home", "home")
 
@@ -337,7 +337,7 @@ def test_nothing_is_made_where_nothing_was(tmp_path):
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAULT, Verdict.WARNING])
-def test_whatever_is_wrong_says_what_to_do(tmp_path, verdict):
+def test_every_fault_says_what_to_do(tmp_path, verdict):
     with website(ahead=timedelta(minutes=-2)) as address:
         found = looked(tmp_path, destination=address, variables={})
 

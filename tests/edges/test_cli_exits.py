@@ -191,7 +191,7 @@ def test_a_clean_run_exits_0_and_its_json_is_the_summary_and_nothing_else(place)
 
 
 @of_the_planted
-def test_a_run_with_rejected_and_held_rows_exits_1_and_says_the_result_on_stdout(planted):
+def test_a_run_with_rejected_and_held_rows_exits_1_and_prints_the_result_on_stdout(planted):
     place, done = planted
     summary = json.loads((place.only_run() / "summary.json").read_text(encoding="utf-8"))
 
@@ -230,7 +230,7 @@ def test_wrong_usage_exits_2_and_leaves_nothing_behind(tmp_path):
     ] * 4
 
 
-def test_what_a_person_has_to_mend_first_exits_4_in_one_line_and_no_key_is_told(tmp_path):
+def test_a_fault_that_a_person_must_fix_exits_4_in_one_line_without_a_key(tmp_path):
     elsewhere = ["run", "customers.csv", "--base-url", "http://127.0.0.1:1", "--yes"]
     cases = {
         "no file": ["run", "missing.csv", "--sandbox", "--yes"],
@@ -290,7 +290,7 @@ def test_a_key_that_is_revoked_mid_run_exits_4_and_a_resume_finishes_with_0(tmp_
     assert stats["effects_per_reference"]["max"] == 1
 
 
-def test_a_key_that_slipped_into_the_arguments_is_not_told_again(tmp_path):
+def test_a_key_among_the_arguments_is_not_repeated(tmp_path):
     run = ["run", "customers.csv", "--sandbox"]
     cases = {
         "option": [*run, f"--{SECRET}"],
@@ -452,7 +452,7 @@ def test_an_unchanged_plan_is_applied_with_0_and_not_a_second_time(planned):
 
 
 @pytest.mark.parametrize(("typed", "code"), [("\x04", 6)], ids=["end of input"])
-def test_on_a_terminal_a_run_asks_and_whoever_does_not_say_yes_gets_6(place, typed, code):
+def test_on_a_terminal_a_run_asks_and_any_answer_but_yes_exits_6(place, typed, code):
     ours, theirs = pty.openpty()
     process = place.start("run", "customers.csv", "--sandbox", stdin=theirs, stderr=theirs)
     os.close(theirs)
@@ -487,7 +487,7 @@ def tamper(place: Place, change: Callable[[dict], None]) -> None:
     sign_for_plan(RunFolder(run), "planner", "Ann")
 
 
-def test_a_record_that_got_lost_breaks_the_law_and_exits_7(planned):
+def test_a_lost_record_fails_the_accounting_checks_and_exits_7(planned):
     place, run_id = planned
     tamper(place, lambda plan: plan["read"].update(records=plan["read"]["records"] + 1))
 
@@ -523,7 +523,7 @@ if __name__ == "__main__":
 """
 
 
-def test_our_own_fault_exits_70_says_where_and_not_about_whom(place):
+def test_an_internal_error_exits_70_and_names_the_place_but_no_person(place):
     done = place.run(
         "run", "customers.csv", "--sandbox", "--yes", entry=[sys.executable, "-c", BREAKS]
     )
@@ -559,7 +559,7 @@ def a_closed_pipe() -> int:
     return writing
 
 
-def test_a_reader_that_goes_away_does_not_change_the_code(tmp_path):
+def test_a_closed_stdout_does_not_change_the_exit_code(tmp_path):
     cases = {"text": ["explain"], "json": ["plan", "customers.csv", "--json"]}
 
     writing = a_closed_pipe()
@@ -572,7 +572,7 @@ def test_a_reader_that_goes_away_does_not_change_the_code(tmp_path):
 
 
 @pytest.mark.long
-def test_a_reader_of_the_commentary_that_goes_away_does_not_change_the_code(tmp_path):
+def test_a_closed_stderr_does_not_change_the_exit_code(tmp_path):
     cases = {
         "not approved": ["run", "customers.csv", "--sandbox"],
         "no such run": ["status", "nothing"],
@@ -587,7 +587,7 @@ def test_a_reader_of_the_commentary_that_goes_away_does_not_change_the_code(tmp_
     assert codes == {"not approved": 6, "no such run": 4, "usage": 2}
 
 
-def test_an_output_that_knows_no_more_than_ascii_does_not_change_the_code(place):
+def test_an_ascii_only_output_does_not_change_the_exit_code(place):
     write_customers(place.folder / "kundé.csv", 1)
 
     done = place.run("plan", "kundé.csv", "--json", env={"PYTHONIOENCODING": "ascii"})
@@ -625,7 +625,7 @@ def test_json_for_programs_is_not_changed_by_what_is_unprintable_for_people(caps
 
 
 @of_the_planted
-def test_nobody_of_the_planted_people_is_met_outside_the_lists_and_the_staged_files(planted):
+def test_planted_people_appear_only_in_lists_and_staged_files(planted):
     place, done = planted
     run = place.only_run()
     leaks = {
@@ -662,7 +662,7 @@ def test_rows_parquet_holds_no_planted_person_in_any_value(planted):
 
 
 @of_the_planted
-def test_the_key_is_met_nowhere_at_all(planted):
+def test_the_key_is_in_no_output(planted):
     place, done = planted
     files = [path for path in place.folder.rglob("*") if path.is_file()]
 
@@ -703,7 +703,7 @@ def test_nothing_is_left_half_written_after_a_run(planted):
 
 
 @of_the_planted
-def test_the_lists_are_a_partition_and_hold_what_the_people_wrote(planted):
+def test_the_lists_are_a_partition_and_contain_the_original_cells(planted):
     place, _ = planted
     rows = {
         name: list(

@@ -57,7 +57,7 @@ def faults(folder: Path, text: str) -> list[str]:
     ]
 
 
-def test_a_config_is_read_and_scalars_are_what_the_schema_says(tmp_path):
+def test_a_config_is_read_with_scalars_of_the_schemas_types(tmp_path):
     job = load_config(written(tmp_path, GOOD)).job
 
     assert (job.region, job.pace.workers, job.pace.per_second) == ("NO", 4, 20.0)
@@ -79,7 +79,7 @@ def test_norway_is_a_region_and_no_boolean(tmp_path, region):
 @pytest.mark.parametrize(
     "change", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")]
 )
-def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path, change):
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path, change):
     path = tmp_path / "job.yaml"
     path.write_bytes(change(GOOD).encode())
 
@@ -128,7 +128,7 @@ def test_three_faults_are_three_faults_each_at_its_line_and_column(tmp_path):
         ("? [a]\n: b\n", "1:3: a key must be plain text"),
     ],
 )  # fmt: skip
-def test_a_fault_is_told_at_its_place(tmp_path, text, expected):
+def test_a_fault_is_reported_with_its_place(tmp_path, text, expected):
     assert any(expected in fault for fault in faults(tmp_path, text))
 
 
@@ -155,14 +155,14 @@ def test_an_unknown_key_is_refused_with_the_nearest_that_is_known_there(tmp_path
 @pytest.mark.parametrize(
     "key", ["sk_test_canary0000000000", "sk_livecanary0000000000", "pk_test_canary0000000000"]
 )
-def test_a_config_that_holds_a_key_is_refused_without_its_echo(tmp_path, key):
+def test_a_config_with_an_api_key_is_refused_without_showing_it(tmp_path, key):
     (fault,) = faults(tmp_path, f"environment: t\nmerchant: m\naddress: {key}\n")
 
     assert fault.startswith("3: this looks like an API key")
     assert "canary" not in fault
 
 
-def test_what_is_no_config_at_all_is_refused_by_name(tmp_path):
+def test_a_file_that_is_not_a_config_is_refused_by_name(tmp_path):
     (tmp_path / "latin.yaml").write_bytes(b"merchant: caf\xe9\n")
     (tmp_path / "large.yaml").write_bytes(b"#" * (2 << 20))
 
@@ -175,7 +175,7 @@ def test_what_is_no_config_at_all_is_refused_by_name(tmp_path):
             load_config(path)
 
 
-def test_the_schema_takes_what_the_loader_takes_and_refuses_what_it_refuses(tmp_path):
+def test_schema_and_loader_accept_and_refuse_the_same(tmp_path):
     validator = jsonschema.Draft202012Validator(config_schema())
     parsed = YAML(typ="safe", pure=True)
 
@@ -226,7 +226,7 @@ def test_options_overrule_the_config_and_the_config_the_defaults(tmp_path):
     assert settings.destination == "https://api.momentco.io"
 
 
-def test_all_faults_of_options_are_told_at_once():
+def test_one_message_names_all_faults_of_options():
     with pytest.raises(ConfigError, match=r"region: 'XX'.*limit: .*workers: "):
         Settings.of(None, region="XX", workers=0, limit=0)
 
@@ -251,7 +251,7 @@ def test_a_configs_names_are_those_of_its_own_address_and_a_rehearsal_on_this_ma
 @pytest.mark.parametrize(
     ("mode", "key", "live"), [("live", "sk_test_abcdefgh1", False), ("test", "sk_abcdefgh12", True)]
 )
-def test_a_key_of_another_mode_than_the_config_says_is_refused(mode, key, live):
+def test_a_key_of_another_mode_than_the_config_is_refused(mode, key, live):
     from pipeline.billing import ApiKey
 
     naming = Naming(environment="here", merchant="m", mode=mode, live=live)

@@ -90,7 +90,7 @@ def test_a_workbook_of_another_program_is_read_alike(tmp_path):
     assert file.written["hidden_rows"] == "1"
 
 
-def test_a_cell_whose_text_cannot_be_told_sets_its_row_aside_where_its_column_is_sent(tmp_path):
+def test_a_cell_without_a_certain_text_sets_its_row_aside_if_its_column_is_sent(tmp_path):
     path = tmp_path / "b.xlsx"
     with xlsxwriter.Workbook(path) as book:
         page = book.add_worksheet()
@@ -147,7 +147,7 @@ def test_the_sheet_is_declared_or_the_only_one_that_is_not_hidden(tmp_path):
         assert cells(read_all(path, Declared(sheet=name))[1][0])[0] == name
 
 
-def test_rows_around_the_table_are_skipped_where_that_is_said(tmp_path):
+def test_rows_around_the_table_are_skipped_where_declared(tmp_path):
     rows = [["Debtors of November"], [], HEADER, ["a-1", "Ann", 1], [], ["Total", None, 1], []]
     path = written(tmp_path / "b.xlsx", rows)
 
@@ -229,7 +229,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("part", "old", "new", "said"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_workbook_is_refused_with_a_word(tmp_path, part, old, new, said):
+def test_a_hostile_workbook_is_refused_with_a_message(tmp_path, part, old, new, said):
     path = rewritten(written(tmp_path / "b.xlsx", [HEADER, ["a-1", "Ann", 1]]), part, old, new)
 
     with pytest.raises(SourceError, match=said):
@@ -245,7 +245,7 @@ def test_a_part_that_unpacks_to_far_more_than_its_size_is_refused_before_it_is_u
         read_all(path)
 
 
-def test_a_workbook_that_is_cut_is_refused_at_every_place(tmp_path):
+def test_a_workbook_cut_at_any_byte_is_refused(tmp_path):
     whole = written(
         tmp_path / "b.xlsx", [HEADER, *([f"a-{n}", "Ann", n] for n in range(50))]
     ).read_bytes()
@@ -257,7 +257,7 @@ def test_a_workbook_that_is_cut_is_refused_at_every_place(tmp_path):
             read_all(path)
 
 
-def test_zip_files_that_are_no_workbooks_are_called_what_they_are(tmp_path):
+def test_zip_files_that_are_not_workbooks_are_named_by_their_kind(tmp_path):
     for name, said in (
         ("readme.txt", "ZIP file and no workbook"),
         ("mimetype", "OpenDocument"),

@@ -18,7 +18,7 @@ from pipeline.workflows.explain import EVERY_CODE, explain
 COLUMNS = ["external_reference", "name", "email", "phone", "currency", "balance", "metadata.note"]
 
 
-def test_every_reason_is_explained_with_an_example_and_how_to_mend_it():
+def test_every_reason_has_an_explanation_an_example_and_a_remedy():
     assert set(EXPLANATIONS) == {*Reason, *FileIssue}
     for told in EXPLANATIONS.values():
         assert told.remedy.endswith(".")
@@ -52,7 +52,7 @@ def test_the_cells_of_an_example_bring_its_reason_about(pipeline, tmp_path):
             assert all(EXPLANATIONS[Reason(code)].remedy in row["_import_hint"] for code in codes)
 
 
-def test_what_bears_on_a_reason_exists():
+def test_every_setting_named_by_a_reason_exists():
     options = {
         option
         for command in cli.commands.values()
@@ -74,14 +74,14 @@ def test_what_bears_on_a_reason_exists():
         "PHONE_SEVERAL",
     ],
 )
-def test_a_code_may_be_given_as_it_stands_in_a_list_or_as_a_person_remembers_it(code):
+def test_a_code_may_be_given_as_in_a_list_or_from_memory(code):
     [told] = explain([code])
 
     assert told.code == "VALIDATE.PHONE_SEVERAL"
     assert told.meaning == Reason.VALIDATE_PHONE_SEVERAL.sentence
 
 
-def test_codes_without_their_stage_are_told_apart():
+def test_codes_without_their_stage_are_distinguished():
     bare = [reason.value.partition(".")[2] for reason in EVERY_CODE]
 
     assert len(set(bare)) == len(bare)

@@ -82,7 +82,7 @@ def test_option_and_config_set_how_many_may_be_rejected(pipeline, option, key, c
     assert planned.returncode == code, planned.stderr
 
 
-def test_a_list_that_came_back_is_no_reason_to_stop(pipeline):
+def test_a_resubmitted_list_does_not_stop_the_stream(pipeline):
     some_rejected(pipeline.folder / "c.csv", 300, 60)
 
     first = pipeline("plan", "c.csv", "--sandbox")
@@ -93,7 +93,7 @@ def test_a_list_that_came_back_is_no_reason_to_stop(pipeline):
     assert pipeline.summary()["fates"]["invalid"] == 60
 
 
-def test_a_new_file_beside_a_list_that_came_back_is_counted_by_itself(pipeline):
+def test_a_new_file_beside_a_resubmitted_list_is_counted_separately(pipeline):
     some_rejected(pipeline.folder / "c.csv", 300, 60)
     pipeline("plan", "c.csv", "--sandbox")
     came_back = pipeline.newest() / "rejected.csv"
@@ -113,7 +113,7 @@ def test_a_new_file_beside_a_list_that_came_back_is_counted_by_itself(pipeline):
         ("_import_row_id,_import_run_id", "c.csv:{n},gone"),
     ],
 )
-def test_a_supplier_s_file_is_counted_whatever_its_columns_are_called(pipeline, columns, cells):
+def test_a_supplier_s_file_with_any_column_names_is_counted(pipeline, columns, cells):
     """Only a row that names a run and a row of this reports folder was rejected before."""
     path = some_rejected(pipeline.folder / "c.csv", 100, 90)
     header, *rows = path.read_text().splitlines()
@@ -234,7 +234,7 @@ def test_a_limit_is_a_share_or_a_number(text):
         "²%",
     ],
 )
-def test_what_is_neither_is_refused_by_its_key(text):
+def test_an_unknown_destination_is_refused_with_its_key(text):
     with pytest.raises(ConfigError, match="max_rejected"):
         Settings.of(max_rejected=text)
 

@@ -161,7 +161,7 @@ def test_hdt_a_file_without_header_is_named_as_one_and_read_by_position(inside):
 # -- names ------------------------------------------------------------------------------------------------------------
 
 
-def test_names_are_trimmed_of_everything_that_nobody_sees():
+def test_names_are_trimmed_of_invisible_characters():
     seen = (
         "\u00a0 \t\u200b\ufeff\u00ad\u200e\u202e\u2066\u3000\u2028\u3164name\u2060\u180e\u00a0\r\n"
     )
@@ -207,7 +207,7 @@ def test_an_unnamed_column_is_kept_where_one_record_anywhere_fills_it(tmp_path):
     assert codes(filled) == ["DOUBT.COLUMNS_WITHOUT_NAME"]
 
 
-def test_a_repeated_header_is_recognized_in_any_spelling_and_a_record_that_resembles_it_is_none(
+def test_a_repeated_header_is_recognized_in_any_spelling_and_a_similar_record_is_not_one(
     tmp_path,
 ):
     header = "external_reference, Full Name ,\u00dcber\n"
@@ -238,7 +238,7 @@ def test_a_repeated_header_with_spaces_outside_its_quotes_is_one_and_a_record_wr
     assert cells(records) == ["READ.REPEATED_HEADER", "READ.REPEATED_HEADER", "READ.STRAY_QUOTE"]
 
 
-def test_a_header_whose_quote_stays_open_is_refused_at_once_however_many_lines_follow(tmp_path):
+def test_a_header_with_an_open_quote_is_refused_at_once_for_any_length(tmp_path):
     """Matching each of so many lines with all those before it takes minutes."""
     began = time.process_time()
 
@@ -265,7 +265,7 @@ def test_a_header_whose_quote_stays_open_is_refused_at_once_however_many_lines_f
         ("Report, of May\nKonto,Name,Ort\n", 2, "does not name the columns"),
     ],
 )
-def test_a_title_that_holds_the_delimiter_is_advised_to_be_skipped(tmp_path, text, line, what):
+def test_a_title_with_the_delimiter_gets_the_advice_to_skip_it(tmp_path, text, line, what):
     rows = "".join(f"A-{n},Ann Lee{',4711' * text.count('Ort')}\n" for n in range(4))
     where = rf"line 1: this line {what}\. Line {line} looks more like the header.*--skip-lines {line - 1}"
 
@@ -275,7 +275,7 @@ def test_a_title_that_holds_the_delimiter_is_advised_to_be_skipped(tmp_path, tex
     assert "source.header" not in str(refused.value)
 
 
-def test_a_record_that_holds_one_name_of_a_column_is_no_header(tmp_path):
+def test_a_record_with_one_column_name_is_not_a_header(tmp_path):
     file, records = read_bytes(
         tmp_path, b"Konto,Kanal\nA-1,email\nA-2,fax\nA-3,\n", any_columns=True
     )
@@ -283,7 +283,7 @@ def test_a_record_that_holds_one_name_of_a_column_is_no_header(tmp_path):
     assert (file.columns, len(records)) == (["Konto", "Kanal"], 3)
 
 
-def test_a_repeated_header_is_found_in_blocks_that_are_read_the_short_way_too(tmp_path):
+def test_the_fast_path_finds_repeated_headers_too(tmp_path):
     rows = [b"A-%d,Ann %d,x" % (n, n) for n in range(9_000)]
     for repeated in (b"EXTERNAL_REFERENCE,Name , note", b"external_reference,name,note"):
         _, records = read_bytes(tmp_path, HEADER + b"\n".join([*rows, repeated, *rows, b""]))
@@ -393,7 +393,7 @@ def test_lines_whose_fields_are_all_empty_are_blank_and_others_are_not(tmp_path,
 # -- no header --------------------------------------------------------------------------------------------------------
 
 
-def test_a_blank_line_of_invisible_characters_is_found_in_blocks_that_are_read_the_short_way_too(
+def test_the_fast_path_finds_blank_lines_of_invisible_characters_too(
     tmp_path,
 ):
     rows = [b"A-%d,Ann %d,x" % (n, n) for n in range(9_000)]
@@ -405,7 +405,7 @@ def test_a_blank_line_of_invisible_characters_is_found_in_blocks_that_are_read_t
     assert (file.lines.blank, len(records)) == (1, 18_000)
 
 
-def test_a_file_without_header_is_read_by_position_where_the_job_says_so(inside):
+def test_a_file_without_header_is_read_by_position_where_declared(inside):
     rows = "".join(f"A-{n};Person {n};p{n}@example.com\n" for n in range(30))
     (inside.folder / "c.csv").write_text(rows)
     (inside.folder / "job.yaml").write_text(
@@ -428,7 +428,7 @@ def test_a_column_that_a_file_without_header_does_not_have_is_named(tmp_path):
         read_bytes(tmp_path, b"A-1,Ann\n", Declared(header="none"), layout=layout)
 
 
-def test_a_line_that_is_declared_to_be_a_header_is_one_whatever_it_looks_like(tmp_path):
+def test_a_line_declared_as_header_is_one_whatever_its_content(tmp_path):
     content = b"20261101,20261102\nx,y\n"
 
     with pytest.raises(NoHeader):
@@ -553,7 +553,7 @@ def test_the_commands_print_no_cell_of_a_file_without_a_header(inside):
             assert [secret for secret in SECRETS if secret in result.stdout + result.stderr] == []
 
 
-def test_honest_headers_are_read_also_where_nobody_expects_their_names(tmp_path):
+def test_honest_headers_are_read_even_with_unexpected_names(tmp_path):
     headers = [
         "a,b",
         "Kundennr.;Ort",
@@ -644,7 +644,7 @@ ESCAPED = {
     "before", [0, pytest.param(9_000, marks=pytest.mark.long)], ids=["first", "beyond_the_head"]
 )
 @pytest.mark.parametrize(("line", "expected"), ESCAPED.values(), ids=ESCAPED.keys())
-def test_escaped_characters_are_read_as_what_they_stand_for(tmp_path, line, expected, before):
+def test_escaped_characters_are_unescaped(tmp_path, line, expected, before):
     content = HEADER + b"A-0,Ann,x\n" * before + line + b"\nZ-1,Zoe,x\n"
 
     _, records = read_bytes(tmp_path, content, Declared(",", escape="\\"))
@@ -740,7 +740,7 @@ def test_a_run_of_a_file_of_many_oddities_is_accounted_for_and_verified(inside):
     assert inside("verify", inside.newest()).returncode == 0
 
 
-def test_the_verifier_notices_text_in_a_column_that_the_manifest_takes_for_empty(tmp_path):
+def test_the_verifier_notices_text_in_a_column_declared_empty(tmp_path):
     file, records = read_bytes(tmp_path, b"external_reference,\nA-1,\n")
     file.path.write_bytes(b"external_reference,\nA-1,x\n")
 
@@ -808,7 +808,7 @@ def test_nuls_that_fill_up_fields_or_blocks_are_no_sign_of_utf_16(tmp_path):
             read_bytes(tmp_path, HEADER.decode().encode(order))
 
 
-def test_a_header_with_a_stray_quote_is_refused_with_the_way_out_and_json_is_named(tmp_path):
+def test_a_header_with_a_stray_quote_is_refused_with_a_remedy_and_json_is_recognized(tmp_path):
     refused = {
         b'"external_reference", "name"\nA-1,Ann\n': r"without spaces around them; .* source.quote: none",
         b'[{"external_reference": "A-1"}]': "looks like JSON; export the table as CSV",

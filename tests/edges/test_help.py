@@ -23,7 +23,7 @@ def _help(*words):
     return CliRunner().invoke(cli, [*words, "--help"], terminal_width=80, prog_name="pipeline")
 
 
-def test_each_command_stands_under_one_heading_of_the_help():
+def test_each_command_is_under_one_heading_of_the_help():
     under = [command for commands in HEADINGS.values() for command in commands]
     shown = _help().output.splitlines()
 

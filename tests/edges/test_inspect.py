@@ -25,7 +25,7 @@ def inspected(pipeline, *args, exit_code=0):
     return json.loads(asked(pipeline, *args, "--json", exit_code=exit_code).stdout)
 
 
-def test_a_file_that_no_job_describes_is_shown_with_what_was_found_and_why(pipeline, tmp_path):
+def test_inspect_shows_a_file_without_a_job_with_findings_and_reasons(pipeline, tmp_path):
     file = tmp_path / "klanten.csv"
     file.write_bytes(CONTENT.encode())
 
@@ -47,7 +47,7 @@ def test_a_file_that_no_job_describes_is_shown_with_what_was_found_and_why(pipel
     assert columns["tel"]["shapes"] == {"999 999 9999": 1, "9999999999": 1}
 
 
-def test_nobody_s_data_is_shown(pipeline, tmp_path):
+def test_personal_data_is_not_shown(pipeline, tmp_path):
     file = tmp_path / "klanten.csv"
     file.write_bytes(CONTENT.encode())
 
@@ -106,7 +106,7 @@ def test_with_a_config_the_file_must_have_the_columns_that_it_maps(pipeline, tmp
     assert "did you mean 'naam'" in result.stderr
 
 
-def test_lines_around_the_table_are_skipped_where_that_is_said(pipeline, tmp_path):
+def test_lines_around_the_table_are_skipped_where_declared(pipeline, tmp_path):
     file = tmp_path / "report.csv"
     file.write_bytes(b"Debtors\nof November\nid,naam\na-1,Ann\nTotal,1\n")
 

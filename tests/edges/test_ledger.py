@@ -151,7 +151,7 @@ def test_a_new_generation_replaces_key_and_age_and_keeps_the_bytes(ledger):
     assert first.key != second.key
 
 
-def test_the_bytes_of_an_intent_are_frozen_even_where_the_same_fingerprint_comes_again(ledger):
+def test_the_bytes_of_an_intent_stay_frozen_when_its_fingerprint_repeats(ledger):
     ledger.record_intents("run-1", AT, [intent("A-1")], "credential")
     ledger.record("run-1", AT, [Withdrawal(intent("A-1"))])
     again = Intent("A-1", "f1", intent("A-1").key, b"other bytes")
@@ -207,7 +207,7 @@ def test_the_final_states_of_a_run_leave_out_open_requests_and_what_another_run_
     assert list(ledger.reader.runs.final_states("run-3")) == []
 
 
-def test_what_a_run_ended_stays_its_own_after_another_run_began_other_content(ledger):
+def test_outcomes_of_a_run_stay_its_own_after_another_run_began_other_content(ledger):
     first, second = intent("A-1", "f1"), intent("A-1", "f2")
     ledger.begin_run("run-1", AT, 1, 1)
     ledger.begin_run("run-2", AT, 1, 1)
@@ -259,7 +259,7 @@ def test_a_lookup_by_reference_finds_the_same_rows_as_reading_all_of_them(ledger
         "SELECT * FROM rows WHERE external_reference IN (SELECT value FROM json_each('[]'))",
     ],
 )
-def test_what_is_asked_while_a_run_goes_on_never_walks_through_the_whole_ledger(tmp_path, query):
+def test_queries_during_a_run_never_scan_the_whole_ledger(tmp_path, query):
     with Ledger.opened(tmp_path, HERE), sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
         connection.execute("DROP INDEX events_by_reference")
         connection.execute("DROP INDEX rows_by_run")
@@ -354,7 +354,7 @@ MOVES = st.tuples(
 
 @given(st.lists(MOVES, max_size=12))
 @settings(max_examples=25, deadline=None)
-def test_the_projected_table_is_what_the_events_lead_to(tmp_path_factory, moves):
+def test_the_state_table_equals_the_replayed_events(tmp_path_factory, moves):
     with Ledger.opened(tmp_path_factory.mktemp("ledger"), HERE) as ledger:
         current: dict[str, Intent] = {}
         for number, (reference, move) in enumerate(moves):
@@ -444,7 +444,7 @@ def test_a_ledger_of_a_newer_version_is_refused_for_reading_and_writing(tmp_path
 
 
 @pytest.mark.parametrize("name", ["ledger.sqlite", "lock"])
-def test_a_symbolic_link_in_the_place_of_a_file_of_the_ledger_is_refused(tmp_path, name):
+def test_a_symbolic_link_in_place_of_a_ledger_file_is_refused(tmp_path, name):
     elsewhere = tmp_path / "elsewhere"
     home = tmp_path / "home"
     home.mkdir()
@@ -596,7 +596,7 @@ def test_a_ledger_that_may_not_be_written_is_a_ledger_error(tmp_path_factory, is
 # beside a run that writes
 
 
-def test_a_reader_sees_what_was_recorded_while_the_writer_goes_on(ledger):
+def test_a_reader_sees_recorded_events_while_the_writer_continues(ledger):
     ledger.record_intents("run-1", AT, [intent("A-1")], "credential")
 
     with Ledger.read(ledger.path.parent) as reader:
@@ -619,7 +619,7 @@ def test_a_reader_cannot_write(ledger):
     assert ledger.reader.last_event() == 0
 
 
-def test_reading_where_there_is_no_ledger_makes_none(tmp_path):
+def test_reading_without_a_ledger_creates_none(tmp_path):
     with Ledger.read(tmp_path / "nowhere") as nothing:
         assert nothing is None
 
@@ -749,7 +749,7 @@ def test_a_file_beside_the_ledger_that_is_of_another_kind_is_named_with_what_to_
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, to_a_device, to_nowhere])
-def test_a_ledger_of_another_kind_is_not_taken_for_none(tmp_path, make):
+def test_a_ledger_of_another_kind_is_not_treated_as_missing(tmp_path, make):
     make(tmp_path / "ledger.sqlite")
 
     with (

@@ -174,7 +174,7 @@ def test_an_amount_is_shown_with_its_own_value_and_sign_or_refused(code, stored,
     assert (None if amount in {Trouble.FORMAT, Trouble.AMOUNT} else amount) == text
 
 
-def test_an_amount_that_fifteen_digits_change_is_refused_and_noise_of_binary_numbers_is_none():
+def test_an_amount_that_fifteen_digits_change_is_refused_and_binary_noise_is_not():
     changed = ["90071992547409.92", "-123456789012345.67"]
     noise = {
         "0.30000000000000004": "0.30",
@@ -190,7 +190,7 @@ def test_an_amount_that_fifteen_digits_change_is_refused_and_noise_of_binary_num
         assert CellFormat("0.00").number(stored) == text
 
 
-def test_an_amount_of_any_common_format_is_the_number_that_the_cell_holds():
+def test_an_amount_in_any_common_format_is_the_number_of_the_cell():
     numbers = ["0", "5", "-5", "1234.5", "-1234.5", "0.25", "-0.01", "123456789012.34"]
     wrong = []
     for row in _rows():
@@ -218,7 +218,7 @@ NUMBERS = st.decimals(-(10**14), 10**14, allow_nan=False, places=2).map(str)
 
 @given(st.lists(PIECES, min_size=1, max_size=9).map("".join), NUMBERS)
 @settings(max_examples=300)
-def test_an_amount_of_any_format_is_the_number_that_the_cell_holds_or_refused(code, stored):
+def test_an_amount_in_any_format_is_the_number_of_the_cell_or_refused(code, stored):
     cell = CellFormat(code).number(stored)
     amount = cell.amount if isinstance(cell, Number) else cell
 
@@ -323,7 +323,7 @@ def test_formats_show_what_a_second_implementation_shows_but_for_rules_that_have
     assert counts["equal"] + counts["layout"] + counts["grouping"] >= 0.55 * len(rows)
 
 
-def test_an_amount_of_any_common_format_is_what_a_second_implementation_shows():
+def test_an_amount_in_any_common_format_equals_a_second_implementation():
     group = re.compile(r"(?<=[0-9])[,' ](?=(?:[0-9]{2,3}[,' ])*[0-9]{3}(?![0-9]))")
     wrong, compared = [], 0
     for row in _rows():

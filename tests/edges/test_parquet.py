@@ -149,7 +149,7 @@ def test_a_parquet_file_without_rows_has_a_header_and_no_records(tmp_path):
     assert (file.header, file.lines) == (("external_reference",), Lines())
 
 
-def test_columns_that_an_earlier_run_added_are_dropped_whatever_their_type(tmp_path):
+def test_columns_that_an_earlier_run_added_are_dropped_for_every_type(tmp_path):
     table = {
         "_import_row_id": [[1.5], None, []],
         **TABLE,
@@ -186,7 +186,7 @@ def test_a_parquet_file_with_other_columns_than_the_csv_file_beside_it_is_refuse
     assert "share one header" in refusal_of(csv, parquet_of(tmp_path, TABLE, "b.parquet"))
 
 
-def test_both_kinds_of_files_keep_the_promise_of_a_source_file(tmp_path):
+def test_all_readers_keep_the_contract_of_a_source_file(tmp_path):
     csv = tmp_path / "a.csv"
     csv.write_text("external_reference\n")
     files: list[SourceFile] = [*in_order([csv, parquet_of(tmp_path, TABLE)])]
@@ -216,7 +216,7 @@ def test_both_kinds_of_files_keep_the_promise_of_a_source_file(tmp_path):
     assert [name for file in files for name in promised if not hasattr(file, name)] == []
 
 
-def test_a_time_of_day_that_is_none_refuses_its_column_and_never_becomes_a_text(tmp_path):
+def test_an_invalid_time_of_day_refuses_its_column_and_never_becomes_text(tmp_path):
     times = pa.array([-13_899_000, 0], pa.int32()).view(pa.time32("ms"))
     path = parquet_of(tmp_path, {"external_reference": ["a", "b"], "at": times})
 
@@ -267,9 +267,7 @@ EXACT = {
 @pytest.mark.parametrize(
     "options", [{}, {"store_schema": False}, {"use_dictionary": False, "data_page_version": "2.0"}]
 )
-def test_a_value_that_is_sent_becomes_the_one_text_that_says_it(
-    tmp_path, values, expected, options
-):
+def test_a_sent_value_has_one_canonical_text(tmp_path, values, expected, options):
     assert texts_of(tmp_path, values, **options) == expected
 
 
@@ -480,7 +478,7 @@ def test_a_mapped_column_of_a_type_that_has_no_text_is_refused_naming_the_type(t
     )
 
 
-def test_faults_of_names_and_types_are_told_together(tmp_path):
+def test_one_message_names_faults_of_names_and_types(tmp_path):
     columns = {
         "id": pa.array([1.0]),
         "Who": ["Ann"],
@@ -524,7 +522,7 @@ def test_names_that_cannot_be_trusted_are_refused_as_in_a_csv_file(tmp_path, nam
     assert said in refusal_of(path)
 
 
-def test_names_that_look_like_people_s_data_are_not_repeated(tmp_path):
+def test_names_that_look_like_personal_data_are_not_repeated(tmp_path):
     message = refusal_of(
         parquet_of(
             tmp_path, {"a-1": ["b-1"], "Ann Secret": ["Ben"], "ann@example.com": ["b@example.com"]}
@@ -552,9 +550,7 @@ def test_a_dot_in_a_name_does_not_lead_into_another_column(tmp_path):
 
 @pytest.mark.parametrize("second", ["", " ", "\u200b"])
 @pytest.mark.parametrize("first", ["", "\ufeff", "\t"])
-def test_columns_without_a_name_are_called_by_their_place_and_ignored_where_empty_throughout(
-    tmp_path, first, second
-):
+def test_unnamed_columns_get_a_name_by_position_and_are_ignored_if_empty(tmp_path, first, second):
     values = [
         ["a-1", "b-1"],
         ["x", None],
@@ -655,9 +651,7 @@ NO_TEXT = {
 
 @pytest.mark.parametrize("values", NO_TEXT.values(), ids=NO_TEXT.keys())
 @pytest.mark.parametrize("column", ["note", "a.b", "^.*$"])
-def test_a_column_that_is_no_text_and_that_nobody_maps_is_left_out_and_named(
-    tmp_path, values, column
-):
+def test_an_unmapped_column_that_is_not_text_is_left_out_and_named(tmp_path, values, column):
     path = parquet_of(
         tmp_path, {"external_reference": ["a", "b"], column: values, "name": ["Ann", "Ben"]}
     )
@@ -682,7 +676,7 @@ def test_a_column_that_is_no_text_is_refused_by_name_and_type_where_it_is_mapped
     )
 
 
-def test_bytes_that_are_utf_8_are_text_wherever_they_are_mapped_to(tmp_path):
+def test_bytes_that_are_utf_8_are_text_in_every_mapped_column(tmp_path):
     columns = {
         "external_reference": [b"a-1"],
         "name": ["Zoë".encode()],
@@ -706,9 +700,7 @@ def test_bytes_are_judged_over_all_row_groups(tmp_path):
 
 
 @pytest.mark.parametrize("columns", [1, 12])
-def test_a_few_bytes_that_stand_for_gigabytes_are_refused_before_they_are_written_out(
-    tmp_path, columns
-):
+def test_a_few_bytes_that_expand_to_gigabytes_are_refused_before_expansion(tmp_path, columns):
     values = pa.DictionaryArray.from_arrays(
         pa.array([0] * 5_000, pa.int32()), pa.array(["x" * 200_000])
     )
@@ -828,7 +820,7 @@ def test_a_record_of_exactly_1_mib_is_read_and_one_byte_more_is_unreadable(tmp_p
 # -- what is no Parquet file, or none any more ------------------------------------------------------------------------
 
 
-def test_a_parquet_file_is_read_whatever_its_name_says(tmp_path):
+def test_a_parquet_file_is_recognized_by_content_not_by_name(tmp_path):
     (file,), records = records_of(parquet_of(tmp_path, TABLE, "customers.csv"))
 
     assert isinstance(file, ParquetFile)
@@ -845,7 +837,7 @@ def test_a_parquet_file_is_read_whatever_its_name_says(tmp_path):
     ],
 )
 @pytest.mark.parametrize("name", ["customers.parquet", "customers.PARQUET"])
-def test_something_else_called_parquet_is_refused_by_what_it_is(tmp_path, content, what, name):
+def test_a_file_named_parquet_of_another_kind_is_refused_by_its_kind(tmp_path, content, what, name):
     path = tmp_path / name
     path.write_bytes(content)
 
@@ -888,7 +880,7 @@ def test_a_parquet_file_with_damaged_pages_is_refused_after_the_whole_ones(tmp_p
         list(batches)
 
 
-def test_damage_of_any_one_byte_never_shows_as_a_fault_of_ours(tmp_path):
+def test_damage_of_any_byte_never_shows_as_our_bug(tmp_path):
     path = parquet_of(tmp_path, TABLE, write_page_checksum=True)
     whole = path.read_bytes()
     for at in range(4, len(whole), 3):

@@ -46,7 +46,7 @@ def run_ids(folder):
     return [path.parent.name for path in folder.glob("*/plan.json")]
 
 
-def test_every_command_that_looks_at_a_run_finds_it_by_the_config(jobs, at_work):
+def test_every_command_finds_a_run_by_the_config(jobs, at_work):
     config = job(jobs, PLACES)
     assert at_work("run", jobs / "c.csv", *config, "--yes").returncode == 0
     [run_id] = run_ids(jobs / "reports")
@@ -129,7 +129,7 @@ def test_another_ledger_of_the_environment_beside_the_config_is_refused_naming_b
     assert "no home is chosen" in checked
 
 
-def test_a_ledger_beside_the_config_is_seen_whatever_its_folder_is_called(jobs):
+def test_a_ledger_beside_the_config_is_found_in_any_folder_name(jobs):
     known = load_config(Path(job(jobs)[1]))
     for name in ("led", ".hidden"):
         (ledger := jobs / name / "sandbox" / "ledger.sqlite").parent.mkdir(parents=True)
@@ -238,7 +238,7 @@ def test_an_absolute_place_may_be_shared_by_several_configs(jobs, at_work, tmp_p
     assert at_work("status", *config).returncode == 0
 
 
-def test_init_writes_both_keys_so_that_a_second_run_from_elsewhere_creates_nobody_again(
+def test_init_writes_both_keys_so_that_a_run_from_another_folder_creates_no_customer_again(
     jobs, at_work
 ):
     at_work("init", jobs / "c.csv", "--output", jobs / "c.yaml")

@@ -23,7 +23,7 @@ class Gone(io.StringIO):
         raise OSError(errno.EIO, "Input/output error")
 
 
-def test_a_terminal_that_is_gone_hides_no_error_of_a_run(monkeypatch):
+def test_a_closed_terminal_hides_no_error_of_a_run(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Gone())
 
     def run() -> None:

@@ -82,7 +82,7 @@ def umask(mask: int):
 # loading
 
 
-def test_what_was_loaded_is_known_and_nothing_else_is_left_in_the_folder(tmp_path):
+def test_a_load_makes_customers_known_and_leaves_no_other_file(tmp_path):
     given_back = loaded(tmp_path, ROWS[:2], [], ROWS[2:])
 
     found = known_to(tmp_path)
@@ -93,12 +93,12 @@ def test_what_was_loaded_is_known_and_nothing_else_is_left_in_the_folder(tmp_pat
     assert names(tmp_path) == ["references.duckdb"]
 
 
-def test_where_nothing_was_loaded_nothing_is_known(tmp_path):
+def test_without_a_load_no_customer_is_known(tmp_path):
     assert known_to(tmp_path) is None
     assert known_to(tmp_path / "nowhere") is None
 
 
-def test_a_load_takes_the_place_of_the_one_before(tmp_path):
+def test_a_load_replaces_the_one_before(tmp_path):
     first = loaded(tmp_path, ROWS)
     second = loaded(tmp_path, ROWS[:1])
 
@@ -106,7 +106,7 @@ def test_a_load_takes_the_place_of_the_one_before(tmp_path):
     assert first.version != second.version
 
 
-def test_an_empty_load_knows_nobody(tmp_path):
+def test_an_empty_load_knows_no_customer(tmp_path):
     assert loaded(tmp_path, []).rows == 0
     assert known_to(tmp_path).rows == 0
 
@@ -127,7 +127,7 @@ def test_the_inputs_are_described_after_all_batches_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
-def test_a_load_that_fails_leaves_what_was_known_and_no_other_file(tmp_path, error):
+def test_a_failed_load_keeps_the_known_customers_and_leaves_no_other_file(tmp_path, error):
     before = loaded(tmp_path, ROWS)
 
     def batches():
@@ -141,7 +141,7 @@ def test_a_load_that_fails_leaves_what_was_known_and_no_other_file(tmp_path, err
     assert names(tmp_path) == ["references.duckdb"]
 
 
-def test_what_a_killed_load_left_behind_goes_with_the_next_one(tmp_path):
+def test_the_next_load_removes_the_files_of_a_killed_one(tmp_path):
     (tmp_path / ".loading-x1" / "spill").mkdir(parents=True)
     (tmp_path / ".loading-x1" / "references.duckdb").write_bytes(b"half")
     (tmp_path / ".references.duckdb.0123.part").write_bytes(b"")
@@ -185,7 +185,7 @@ def test_everything_of_a_load_is_private_also_while_it_is_written(tmp_path):
     assert set(seen.values()) == {0o700}, "what is written is in private folders"
 
 
-def test_a_symbolic_link_in_the_place_of_the_references_is_refused(tmp_path):
+def test_a_symbolic_link_in_place_of_the_known_customers_is_refused(tmp_path):
     (tmp_path / "elsewhere").write_bytes(b"precious")
     (tmp_path / "references.duckdb").symlink_to(tmp_path / "elsewhere")
 
@@ -196,7 +196,7 @@ def test_a_symbolic_link_in_the_place_of_the_references_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_a_folder_of_any_name_holds_references_that_a_run_of_any_name_can_read(tmp_path, name):
+def test_known_customers_in_a_folder_of_any_name_are_read_by_a_run_of_any_name(tmp_path, name):
     references = loaded(tmp_path / name / "home", ROWS)
     folder = RunFolder.create(tmp_path / name / "reports", RUN_ID)
 
@@ -215,7 +215,7 @@ def version_of(folder: Path, *batches: list[dict], fields: tuple[str, ...] = FIE
     return loaded(folder, *batches, fields=fields).version
 
 
-def test_the_version_is_that_of_the_content_in_any_order_and_batches_and_wherever_it_stood(
+def test_the_version_depends_on_the_content_alone_not_on_order_batches_or_place(
     tmp_path,
 ):
     version = version_of(tmp_path, ROWS)
@@ -307,7 +307,7 @@ def test_more_rows_than_one_block_have_one_version_in_any_order(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x00" * 20_000])
-def test_a_file_that_is_no_database_is_told_with_what_to_do(tmp_path, content):
+def test_a_file_that_is_not_a_database_is_refused_with_what_to_do(tmp_path, content):
     (tmp_path / "references.duckdb").write_bytes(content)
 
     with pytest.raises(ReferencesError, match="pipeline references load"):
@@ -322,7 +322,7 @@ def attach(folder: Path) -> None:
         workbench.execute("SELECT count(DISTINCT external_reference) FROM known").fetchall()
 
 
-def test_a_database_of_another_kind_is_no_references(tmp_path):
+def test_a_database_of_another_kind_is_not_a_file_of_known_customers(tmp_path):
     with duckdb.connect(str(tmp_path / "references.duckdb")) as connection:
         connection.execute("CREATE TABLE known AS SELECT 1 AS a")
 
@@ -381,7 +381,7 @@ def test_a_workbench_shows_the_stored_hashes_of_what_customers_are_found_by(benc
     assert found.fetchone() == (5,)
 
 
-def test_references_of_an_earlier_version_without_hashes_are_read(tmp_path):
+def test_known_customers_of_an_earlier_version_without_hashes_are_read(tmp_path):
     references = loaded(tmp_path / "home", ROWS)
     with duckdb.connect(str(references.path)) as connection:
         connection.execute("DROP TABLE hashes")
@@ -395,7 +395,7 @@ def test_references_of_an_earlier_version_without_hashes_are_read(tmp_path):
         ).fetchall()
 
 
-def test_a_workbench_without_references_has_the_same_columns_and_no_rows(tmp_path):
+def test_a_workbench_without_known_customers_has_the_same_columns_and_no_rows(tmp_path):
     references = loaded(tmp_path / "home", ROWS)
     folder = RunFolder.create(tmp_path / "reports", RUN_ID)
 
@@ -433,7 +433,9 @@ def test_a_workbench_without_references_has_the_same_columns_and_no_rows(tmp_pat
         "LOAD httpfs",
     ],
 )
-def test_a_workbench_with_references_reaches_no_more_files_and_changes_nothing(bench, statement):
+def test_a_workbench_with_known_customers_reaches_no_other_file_and_changes_nothing(
+    bench, statement
+):
     workbench, folder = bench
     before = (folder / "home" / "references.duckdb").read_bytes()
 
@@ -461,7 +463,7 @@ def test_what_a_workbench_may_write_is_its_own_folder_and_never_the_references(b
     )
 
 
-def test_references_that_cannot_be_linked_are_copied(tmp_path, monkeypatch):
+def test_known_customers_that_cannot_be_linked_are_copied(tmp_path, monkeypatch):
     references = loaded(tmp_path / "home", ROWS)
     folder = RunFolder.create(tmp_path / "reports", RUN_ID)
 
@@ -475,7 +477,7 @@ def test_references_that_cannot_be_linked_are_copied(tmp_path, monkeypatch):
     assert names(folder.path) == ["staged"]
 
 
-def test_references_behind_a_symbolic_link_are_read_and_as_safe(tmp_path):
+def test_known_customers_behind_a_symbolic_link_are_read_safely(tmp_path):
     references = loaded(tmp_path / "home", ROWS)
     (tmp_path / "link.duckdb").symlink_to(references.path)
     folder = RunFolder.create(tmp_path / "reports", RUN_ID)

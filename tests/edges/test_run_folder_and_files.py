@@ -87,7 +87,7 @@ def test_no_reader_of_a_run_folder_waits_for_a_pipe(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"[" * 100_000, b"{}", b'{"asked": "1", "agreed": 1, "is_known": true}', b"\xff"]
 )
-def test_what_a_run_kept_of_its_account_is_told_or_not_and_never_ends_it(tmp_path, content):
+def test_the_account_record_of_a_run_is_read_or_ignored_and_never_stops_it(tmp_path, content):
     folder = RunFolder(tmp_path / RUN_ID)
     folder.staged.mkdir(parents=True)
     (folder.staged / "account.json").write_bytes(content)
@@ -96,7 +96,7 @@ def test_what_a_run_kept_of_its_account_is_told_or_not_and_never_ends_it(tmp_pat
 
 
 @pytest.mark.parametrize("content", [b"[" * 4096, b"[]", b"{}", b"\xff"])
-def test_a_lock_that_is_held_is_refused_whatever_stands_in_it(tmp_path, content):
+def test_a_held_lock_is_refused_whatever_its_content(tmp_path, content):
     with run_lock(tmp_path, RUN_ID, "now"):
         (tmp_path / "lock").write_bytes(content)
         with (
@@ -109,7 +109,7 @@ def test_a_lock_that_is_held_is_refused_whatever_stands_in_it(tmp_path, content)
 # whole or not at all
 
 
-def test_a_file_that_is_written_stands_whole_and_private(tmp_path):
+def test_a_written_file_is_complete_and_private(tmp_path):
     with umask(0):
         write_bytes(tmp_path / "summary.json", b"new")
 
@@ -188,7 +188,7 @@ def test_content_and_name_are_flushed_to_the_disk_before_the_call_returns(tmp_pa
     assert flushed[1] == str(tmp_path)
 
 
-def test_what_a_killed_run_left_half_written_does_not_stand_in_the_way_of_the_next_one_and_goes(
+def test_half_written_files_of_a_killed_run_do_not_block_the_next_and_are_removed(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(
@@ -209,7 +209,7 @@ def test_what_a_killed_run_left_half_written_does_not_stand_in_the_way_of_the_ne
     assert (tmp_path / "rows.parquet").read_bytes() == b"whole"
 
 
-def test_what_a_living_process_writes_is_left_alone_and_goes_once_it_is_dead(tmp_path):
+def test_files_of_a_running_process_are_kept_and_removed_once_it_ended(tmp_path):
     run = tmp_path / "reports" / RUN_ID / "staged"
     run.mkdir(parents=True)
     program = (
@@ -232,7 +232,7 @@ def test_what_a_living_process_writes_is_left_alone_and_goes_once_it_is_dead(tmp
     assert [path.name for path in run.iterdir()] == ["records-00000.parquet"]
 
 
-def test_a_link_that_looks_like_something_abandoned_is_not_followed(tmp_path):
+def test_a_link_named_like_an_abandoned_file_is_not_followed(tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").touch()
     (tmp_path / "reports").mkdir()
@@ -247,7 +247,7 @@ def test_a_link_that_looks_like_something_abandoned_is_not_followed(tmp_path):
 
 
 @pytest.mark.parametrize("is_dangling", [False, True])
-def test_a_symbolic_link_in_the_place_of_a_file_is_refused_and_what_it_names_is_untouched(
+def test_a_symbolic_link_in_place_of_a_file_is_refused_and_its_target_untouched(
     tmp_path, is_dangling
 ):
     elsewhere = tmp_path / "elsewhere"
@@ -332,7 +332,7 @@ def test_a_run_folder_and_all_in_it_are_private_even_where_the_umask_is_not(tmp_
     "name",
     ["..", ".", "", "../other", "/etc", RUN_ID + "/../..", RUN_ID.upper(), RUN_ID + "\n", "x"],
 )
-def test_a_name_that_is_no_run_is_not_looked_for(tmp_path, name):
+def test_a_name_that_cannot_be_a_run_is_not_searched(tmp_path, name):
     RunFolder.create(tmp_path, RUN_ID).write_json("plan.json", {})
 
     with pytest.raises(RunNotFound, match=RUN_ID):
@@ -456,7 +456,7 @@ def test_the_differences_of_a_reconciliation_are_not_read_from_a_pipe(tmp_path):
 
 
 @pytest.mark.parametrize("write", [written_whole, renamed_when_whole])
-def test_a_folder_in_the_place_of_a_file_is_named_and_not_the_temporary_file(tmp_path, write):
+def test_a_folder_in_place_of_a_file_is_named_instead_of_the_temporary_file(tmp_path, write):
     (tmp_path / "created.csv").mkdir()
 
     with pytest.raises(IsADirectoryError) as refused, write(tmp_path / "created.csv") as made:
@@ -472,9 +472,7 @@ def test_a_folder_in_the_place_of_a_file_is_named_and_not_the_temporary_file(tmp
 
 @pytest.mark.parametrize("name", ["plan.json", "signatures.jsonl", "accepted.jsonl"])
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
-def test_no_older_run_is_taken_in_the_place_of_an_interrupted_newest_one_that_is_damaged(
-    inside, name, make
-):
+def test_an_interrupted_and_damaged_newest_run_is_not_replaced_by_an_older_one(inside, name, make):
     customers_csv(inside.folder / "c.csv", 2)
     inside("plan", "c.csv")
     older = inside.newest()

@@ -258,7 +258,7 @@ def test_a_malformed_idempotency_key_is_refused_with_400(shared: Caller, key: st
 
 
 @pytest.mark.parametrize("key", ["a", "-", "a" * 255])
-def test_a_key_of_1_to_255_letters_digits_and_hyphens_is_taken(caller: Caller, key: str) -> None:
+def test_a_key_of_1_to_255_letters_digits_and_hyphens_is_accepted(caller: Caller, key: str) -> None:
     assert caller.create(key, external_reference=a_reference()).status_code == 201
 
 
@@ -554,7 +554,7 @@ def test_a_restart_on_the_same_file_forgets_nothing(tmp_path: Path) -> None:
     assert (again.content, again.headers["Idempotent-Replayed"]) == (first.content, "true")
 
 
-def test_a_killed_sandbox_keeps_what_it_answered_and_drops_what_was_running(tmp_path: Path) -> None:
+def test_a_killed_sandbox_keeps_answered_requests_and_drops_running_ones(tmp_path: Path) -> None:
     state = tmp_path / "state"
     process, line = start_command(state, "Faults.of(latency=0.2)")
     headers = {"Authorization": f"Bearer {line['api_key']}"} | JSON
@@ -746,7 +746,7 @@ def test_every_loopback_name_with_the_port_is_answered(shared: Caller, host: str
         "",
     ],
 )
-def test_a_web_page_of_another_place_is_refused_on_every_path(shared: Caller, origin: str) -> None:
+def test_a_web_page_of_another_origin_is_refused_on_every_path(shared: Caller, origin: str) -> None:
     for path in EVERY_PATH:
         answer = shared.http.get(
             path, headers={"Origin": origin.format(port=shared.http.base_url.port)}
@@ -769,7 +769,7 @@ def test_only_a_client_on_this_machine_is_answered(client: str, status: int) -> 
     assert asyncio.run(ask()) == status
 
 
-def test_a_sandbox_for_one_process_takes_a_key_of_its_own_that_its_state_does_not_keep(
+def test_a_sandbox_for_one_process_uses_its_own_key_and_does_not_store_it(
     tmp_path: Path,
 ) -> None:
     with SandboxServer(tmp_path / "state") as sandbox:
@@ -859,7 +859,7 @@ def test_sums_are_exact_beyond_2_to_the_63(caller: Caller) -> None:
     assert 1_100 * largest > 2**63
 
 
-def test_the_busiest_second_is_counted_wherever_it_begins() -> None:
+def test_the_busiest_second_may_begin_at_any_moment() -> None:
     rush = Rush()
 
     for at in (0.0, 0.5, 0.9, 1.2, 1.4, 1.6, 5.0):
@@ -868,7 +868,7 @@ def test_the_busiest_second_is_counted_wherever_it_begins() -> None:
     assert rush.most == 4  # from 0.9 on: those at 0.5 and at 1.6 are more than a second apart
 
 
-def test_the_stats_tell_requests_answers_effects_and_keys(caller: Caller) -> None:
+def test_the_stats_count_requests_answers_effects_and_keys(caller: Caller) -> None:
     caller.create("key-1", external_reference="A-1")
     caller.create("key-1", external_reference="A-1")
     caller.create("key-2", external_reference="A-1")
@@ -1278,7 +1278,7 @@ def test_the_command_prints_its_address_and_ends_with_0_after_a_signal(
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_a_sandbox_takes_the_port_that_it_is_given() -> None:
+def test_a_sandbox_listens_on_the_given_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
 

@@ -45,7 +45,7 @@ def test_schemathesis_finds_nothing_in_the_sandbox(faults, tmp_path):
 
 
 @pytest.mark.long  # that schemathesis finds what is planted
-def test_schemathesis_finds_a_sandbox_that_answers_otherwise_than_documented(monkeypatch, tmp_path):
+def test_schemathesis_finds_a_sandbox_that_breaks_its_document(monkeypatch, tmp_path):
     monkeypatch.setitem(contract.RULES, "name", lambda _: "is refused, whatever it is")
     with SandboxServer() as sandbox:
         result = _attack(
@@ -150,7 +150,7 @@ def test_every_status_of_a_problem_is_documented(document):
     assert statuses - {405} == {status for status in documented if status >= 400}
 
 
-def test_the_document_as_it_lies_in_the_package_is_plain_json():
+def test_the_document_in_the_package_is_plain_json():
     from importlib.resources import files
 
     assert json.loads(

@@ -280,7 +280,7 @@ LEGAL = {
 
 @pytest.mark.parametrize(("record", "expected"), LEGAL.values(), ids=LEGAL.keys())
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
-def test_a_legal_record_is_read_cell_for_cell_as_it_stands(tmp_path, record, expected, end):
+def test_a_legal_record_is_read_cell_by_cell_unchanged(tmp_path, record, expected, end):
     path = file_of(tmp_path, HEADER + record + end + b"z-1,Zoe,x" + end)
 
     lines, records = read_one(path)
@@ -307,7 +307,7 @@ def test_lf_and_crlf_may_be_mixed(tmp_path):
     ]
 
 
-def test_one_cr_before_the_line_feed_ends_the_line_and_a_second_one_is_alone(tmp_path):
+def test_one_cr_before_the_line_feed_ends_the_line_and_a_second_is_a_lone_cr(tmp_path):
     path = file_of(tmp_path, HEADER + b"a-1,Ann,x\r\nb-1,Ben,x\r\r\n")
 
     _, records = read_one(path)
@@ -372,7 +372,7 @@ def test_a_last_line_that_is_nothing_but_a_bom_is_a_blank_line(tmp_path, batch_b
         (b"\xef\xbb\xbf" + HEADER + b"\n", Lines(physical=2, header=1, blank=1)),
     ],
 )
-def test_a_file_without_records_has_none_and_its_lines_are_counted(tmp_path, content, expected):
+def test_the_lines_of_a_file_without_records_are_counted(tmp_path, content, expected):
     path = file_of(tmp_path, content)
 
     (file,), records = records_of(path)
@@ -450,7 +450,7 @@ REFUSED_HEADERS = {
 
 
 @pytest.mark.parametrize(("header", "said"), REFUSED_HEADERS.values(), ids=REFUSED_HEADERS.keys())
-def test_a_header_that_cannot_be_trusted_is_refused_with_what_is_wrong(tmp_path, header, said):
+def test_an_untrustworthy_header_is_refused_with_its_faults(tmp_path, header, said):
     path = file_of(tmp_path, f"{header}\n".encode())
 
     with pytest.raises(SourceError) as refused:
@@ -460,7 +460,7 @@ def test_a_header_that_cannot_be_trusted_is_refused_with_what_is_wrong(tmp_path,
     assert [part for part in said if part not in str(refused.value)] == []
 
 
-def test_all_faults_of_a_header_are_told_in_one_message(tmp_path):
+def test_one_message_names_all_faults_of_a_header(tmp_path):
     path = file_of(tmp_path, f"\nname,,name,Email,external_ref,metadata.{'k' * 41}\n".encode())
 
     with pytest.raises(SourceError) as refused:
@@ -492,7 +492,7 @@ def test_a_refused_header_that_has_swallowed_records_repeats_nothing_of_them(tmp
     assert [word for word in ("Secret", "Hidden", "ann@") if word in str(refused.value)] == []
 
 
-def test_a_metadata_key_of_40_characters_is_taken(tmp_path):
+def test_a_metadata_key_of_40_characters_is_accepted(tmp_path):
     path = file_of(tmp_path, f"external_reference,metadata.{'é' * 40}\na-1,x\n".encode())
 
     _, records = read_one(path)
@@ -568,7 +568,7 @@ def test_a_declared_delimiter_parts_the_fields_and_a_comma_is_text(tmp_path, del
     assert lines == Lines(physical=9, header=1, blank=1, records=7)
 
 
-def test_a_header_with_commas_where_semicolons_are_declared_says_so(tmp_path):
+def test_a_header_with_another_delimiter_than_declared_is_explained(tmp_path):
     with pytest.raises(
         SourceError, match=r"parted by ','; declare it in the config: source\.delimiter"
     ):
@@ -641,7 +641,7 @@ def test_bytes_that_the_declared_encoding_does_not_know_make_their_record_unread
     assert lines.physical == lines.header + lines.blank + lines.records
 
 
-def test_a_character_that_its_line_end_cuts_off_takes_nothing_of_the_next_line(tmp_path):
+def test_a_character_cut_by_its_line_end_takes_nothing_of_the_next_line(tmp_path):
     path = file_of(tmp_path, HEADER + b"a-1,Ann,\x8f\nb-1,Ben,x\n")
 
     _, records = read_one(path, dialect=Declared(encoding="shift_jis"))
@@ -694,7 +694,7 @@ UNSUITABLE = [
 
 
 @pytest.mark.parametrize("encoding", UNSUITABLE)
-def test_an_encoding_whose_lines_cannot_be_cut_on_bytes_is_refused_with_what_is_possible(encoding):
+def test_an_encoding_without_byte_wise_lines_is_refused_with_the_possible_ones(encoding):
     with pytest.raises(ConfigError) as refused:
         Declared(encoding=encoding)
 
@@ -744,7 +744,7 @@ def test_the_delimiter_is_the_one_by_which_the_header_names_the_columns_that_are
     assert "delimiter" in file.written["found"].split()
 
 
-def test_what_is_declared_is_not_asked_of_the_file(tmp_path):
+def test_a_declared_dialect_is_not_detected(tmp_path):
     file, read = found(
         tmp_path, HEADER + b"a-1,Ann,x\n", Declared(",", "utf-8", trailing_delimiter=False)
     )
@@ -807,7 +807,7 @@ def test_lines_that_end_with_a_carriage_return_alone_are_lines(tmp_path, batch_b
     assert lines == Lines(physical=7, header=1, blank=1, records=5)
 
 
-def test_a_line_feed_below_the_lines_that_are_looked_at_makes_its_record_unreadable_where_cr_ends_them(
+def test_where_cr_ends_lines_a_line_feed_below_the_sample_makes_its_record_unreadable(
     tmp_path,
 ):
     rows = b"a-1,Ann,x\r" * 30_000 + b"b-1,B\nen,x\rc-1,Cleo,x\r"
@@ -927,7 +927,7 @@ def test_a_preamble_is_refused_with_the_option_that_skips_it(tmp_path):
         found(tmp_path, b"Report;of 2026\n" + ";".join(SUPPLIER).encode() + b"\n", layout=LAYOUT)
 
 
-def test_a_header_that_comes_again_is_no_customer(tmp_path):
+def test_a_repeated_header_is_not_a_customer(tmp_path):
     _, read = found(tmp_path, HEADER + b"a-1,Ann,x\n" + HEADER + b"b-1,Ben,x\n")
 
     assert read == [["a-1", "Ann", "x"], "READ.REPEATED_HEADER", ["b-1", "Ben", "x"]]
@@ -944,7 +944,7 @@ packers = pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS.keys())
 
 @packers
 @pytest.mark.parametrize("batch_bytes", [1, 50, BATCH_BYTES])
-def test_a_packed_file_is_read_as_what_it_holds_and_hashed_as_it_is(tmp_path, pack, batch_bytes):
+def test_a_compressed_file_is_read_unpacked_and_hashed_packed(tmp_path, pack, batch_bytes):
     content = HEADER + b'a-1,Ann,x\r\nb-1,"Ben\n",y\nc-1\n'
     packed = file_of(tmp_path, pack(content) + pack(b"d-1,Dan,x\n"), "packed/customers.csv")
     plain = file_of(tmp_path, content + b"d-1,Dan,x\n", "plain/customers.csv")
@@ -1006,7 +1006,7 @@ LAYOUT = Layout.model_validate(
 SUPPLIER = ["id", "first name", "last name", "mail", "owed", "paid", "unit", "tariff"]
 
 
-def test_a_file_with_all_mapped_columns_is_read_whatever_else_it_holds_and_however_it_is_written(
+def test_a_file_with_all_mapped_columns_is_read_in_any_format_with_any_other_columns(
     tmp_path,
 ):
     names = ["Email", "Metadata.x", *reversed(SUPPLIER), "external_reference", "_import_row_id"]
@@ -1045,7 +1045,7 @@ def test_all_missing_mapped_columns_are_named_at_once_with_their_fields_and_what
     )
 
 
-def test_missing_columns_are_told_together_with_the_faults_of_the_other_names(tmp_path):
+def test_one_message_names_missing_columns_and_faults_of_other_names(tmp_path):
     path = file_of(tmp_path, b"id,note,note,,Note\n")
 
     with pytest.raises(SourceError) as refused:
@@ -1058,7 +1058,7 @@ def test_missing_columns_are_told_together_with_the_faults_of_the_other_names(tm
     assert [part for part in said if part not in str(refused.value)] == []
 
 
-def test_a_supplier_s_file_with_another_delimiter_than_declared_says_which(tmp_path):
+def test_a_file_with_another_delimiter_than_declared_is_refused_with_the_right_one(tmp_path):
     path = file_of(tmp_path, ";".join(SUPPLIER).encode())
 
     with pytest.raises(
@@ -1067,7 +1067,7 @@ def test_a_supplier_s_file_with_another_delimiter_than_declared_says_which(tmp_p
         records_of(path, layout=LAYOUT, dialect=Declared(","))
 
 
-def test_a_first_line_of_people_s_data_is_not_repeated(tmp_path):
+def test_a_first_line_of_personal_data_is_not_repeated(tmp_path):
     path = file_of(tmp_path, b"a-1,Ann,Secret,ann@example.com,12,0,R,gold\n")
 
     with pytest.raises(SourceError) as refused:
@@ -1077,7 +1077,7 @@ def test_a_first_line_of_people_s_data_is_not_repeated(tmp_path):
     assert [word for word in ("Ann", "Secret", "ann@") if word in str(refused.value)] == []
 
 
-def test_a_near_miss_that_looks_like_people_s_data_is_not_repeated(tmp_path):
+def test_a_near_match_that_looks_like_personal_data_is_not_repeated(tmp_path):
     path = file_of(
         tmp_path, b"id,mail@example.com,first name,last name,owed,paid,unit,tarif 12345\n"
     )
@@ -1212,7 +1212,7 @@ def test_files_are_taken_in_the_order_of_their_names_and_their_records_numbered_
     assert [r["position"] for r in records] == [0, 1, 2, 3]
 
 
-def test_twins_in_two_folders_are_told_apart_by_the_shortest_path_and_ordered_by_content(tmp_path):
+def test_files_of_one_name_are_distinguished_by_the_shortest_path_and_ordered_by_content(tmp_path):
     contents = [HEADER + b"a-%d,Ann,x\n" % n for n in range(6)]
     paths = [
         file_of(tmp_path, content, f"day-{n}/in/customers.csv")
@@ -1259,7 +1259,9 @@ def test_files_of_one_run_share_one_header(tmp_path, other, rows):
         records_of(first, second)
 
 
-def test_a_rejected_list_may_stand_beside_the_original_for_our_columns_do_not_count(tmp_path):
+def test_a_rejected_list_may_be_imported_beside_the_original_because_our_columns_do_not_count(
+    tmp_path,
+):
     first = file_of(tmp_path, HEADER + b"a-1,Ann,x\n", "a.csv")
     second = file_of(tmp_path, HEADER.strip() + b",_import_row_id\nb-1,Ben,x,a.csv:9\n", "b.csv")
 

@@ -232,7 +232,7 @@ def assert_each_once(stage: Stage, plan: list[Planned]) -> None:
     ],
     ids=lambda faults: "-".join(faults) or "none",
 )
-def test_each_customer_is_created_once_whatever_goes_wrong(stages, faults):
+def test_each_customer_is_created_once_under_all_faults(stages, faults):
     stage, plan = stages(**faults), plan_of(40)
 
     tally = stage.submit(plan, replace(QUICK, sends=20))
@@ -336,7 +336,7 @@ def test_rows_in_doubt_are_looked_up_at_the_end_of_the_run(stages):
     assert_each_once(stage, plan)
 
 
-def test_what_the_sweep_does_not_find_is_sent_once_more_with_the_same_key(stages):
+def test_a_record_that_the_sweep_does_not_find_is_sent_once_more_with_its_key(stages):
     stage, plan = stages(lost_request=1.0), plan_of(4)
     calls: list[object] = []
 
@@ -369,7 +369,7 @@ def test_canaries_are_created_and_found_again_before_anything_else_leaves(stage)
     assert all(kind == "Create" for kind, _ in calls[6:])
 
 
-def test_a_canary_that_billing_keeps_otherwise_stops_the_run_before_anything_else_leaves(stage):
+def test_a_canary_that_billing_stores_differently_stops_the_run_before_other_sends(stage):
     plan = plan_of(30)
 
     def make(call):
@@ -399,7 +399,7 @@ def test_a_canary_that_is_refused_is_replaced_by_the_next_row(stage):
     assert looked_up == [row.external_reference for row in plan[:2]]
 
 
-def test_a_damaged_ledger_has_every_row_looked_up_before_it_is_sent(stage):
+def test_with_a_damaged_ledger_every_row_is_looked_up_before_a_send(stage):
     plan = plan_of(6)
     stage.submit(plan[:3])
     for table in ("rows", "events", "groups"):
@@ -678,7 +678,7 @@ def test_a_run_shorter_than_the_lookup_lag_still_finishes_what_the_run_before_le
     assert tally.earlier == 2
 
 
-def test_a_planned_row_that_an_earlier_run_has_under_way_is_credited_to_the_run_that_plans_it(
+def test_a_planned_row_that_an_earlier_run_began_is_credited_to_the_planning_run(
     stage,
 ):
     stage.ledger.record_intents(
@@ -712,7 +712,7 @@ def test_a_planned_row_that_an_earlier_run_has_under_way_is_credited_to_the_run_
     assert (tally.states[State.CREATED], tally.earlier) == (len(plan) + 1, 0)
 
 
-def test_what_earlier_runs_left_takes_a_quarter_of_the_workers_at_most(stage):
+def test_requests_of_earlier_runs_use_at_most_a_quarter_of_the_workers(stage):
     left = [intent_of(a_customer(number)) for number in range(100, 112)]
     stage.ledger.record_intents("run-0", datetime.now(UTC), left, stage.credential)
     under_way, most = set[str](), [0]
@@ -738,7 +738,7 @@ def test_what_earlier_runs_left_takes_a_quarter_of_the_workers_at_most(stage):
     assert (tally.earlier, tally.states[State.CREATED]) == (12, 60)
 
 
-def test_a_row_that_is_planned_and_left_in_doubt_is_not_taken_up_a_second_time_for_an_earlier_run(
+def test_a_planned_row_left_in_doubt_is_not_repeated_for_an_earlier_run(
     stage,
 ):
     stage.ledger.record_intents(
@@ -834,7 +834,7 @@ def test_a_record_that_waits_is_never_sent_once_the_earlier_request_made_the_cus
 # stopping
 
 
-def test_a_stop_mid_run_takes_back_what_never_left_and_leaves_nothing_in_doubt_with_a_healthy_billing(
+def test_a_stop_withdraws_unsent_intents_and_leaves_no_doubt_with_a_healthy_billing(
     stages,
 ):
     stage, plan, stopping = stages(latency=0.05), plan_of(60), StopRequest()
@@ -877,7 +877,7 @@ def test_the_first_reason_to_stop_is_kept():
     assert stopping.stop.reason == "first"
 
 
-def test_a_maintenance_that_asks_for_an_hour_stops_the_run_and_touches_few_records(stage):
+def test_maintenance_of_an_hour_stops_the_run_after_few_records(stage):
     plan, stopping, sent = plan_of(1500), StopRequest(), []
 
     def maintained(call):
@@ -1081,7 +1081,7 @@ class SteppingTime(PassingTime):
         return super().wait(min(timeout or 0.0, 0.1))
 
 
-def test_after_one_retry_after_of_two_seconds_nothing_leaves_for_two_seconds_but_what_was_under_way(
+def test_a_retry_after_of_two_seconds_stops_new_requests_for_two_seconds(
     tmp_path,
 ):
     fake = Fake(seconds=0.0, answers={"A-1": [Limited(replayed=False, retry_after=2)]})
@@ -1151,7 +1151,7 @@ def test_a_key_that_grows_old_while_its_row_waits_is_looked_up_before_it_is_sent
     assert [type(call) for _, call in fake.calls][:2] == [Create, Lookup]
 
 
-def test_a_credential_that_is_refused_stops_within_the_requests_that_were_under_way(tmp_path):
+def test_a_refused_credential_stops_the_run_after_the_requests_in_flight(tmp_path):
     fake = Fake(
         seconds=0.0,
         answers={f"A-{n}": [CredentialRefused(401, replayed=False)] for n in range(300)},

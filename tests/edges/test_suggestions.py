@@ -83,7 +83,7 @@ def test_a_plan_suggests_to_apply_it_with_its_config(here):
     assert here(*words).returncode == 0
 
 
-def test_a_run_that_nobody_approved_suggests_to_apply_its_plan_as_fast_as_it_would_have_gone(here):
+def test_an_unapproved_run_suggests_to_apply_its_plan_at_the_same_rate(here):
     words = only(here("run", "c.csv", "--sandbox", "--pace", "50", "--workers", "2", *PLACES))
 
     assert repeats(words, *PLACES)
@@ -124,7 +124,7 @@ def test_a_plan_that_is_too_large_suggests_how_to_allow_it(here):
     assert here(*words).returncode == 0
 
 
-def test_a_run_that_failed_suggests_to_resume_it_wherever_it_is_met(here):
+def test_every_command_suggests_to_resume_a_failed_run(here):
     met = {"the failure": stranded(here, *PLACES)}
     commands = {
         name: [*words, "latest", *PLACES]
@@ -205,7 +205,7 @@ def test_where_there_are_no_runs_yet_every_command_suggests_how_to_make_one(here
         pytest.param("c.csv", ["--sandbox"], marks=pytest.mark.long),
     ],
 )
-def test_a_stale_plan_suggests_to_make_it_again_as_it_was(here, file, destination):
+def test_a_stale_plan_suggests_the_command_that_makes_it_again(here, file, destination):
     options = ["--limit", "2", "--where", "external_reference <> 'x y'", "--expect", "records=3"]
     (here.folder / "job.yaml").write_text(CONFIG)
     here("plan", file, *destination, *options, *PLACES)
@@ -234,7 +234,7 @@ def test_a_plan_of_another_environment_suggests_a_plan_for_the_one_that_was_give
     assert here(*words, environment=outside.environment).returncode == 0
 
 
-def test_a_page_that_is_gone_is_suggested_to_be_made(with_pages):
+def test_a_missing_page_suggests_the_command_that_makes_it(with_pages):
     here = with_pages
     here("run", "c.csv", "--sandbox", "--yes", *PLACES)
     next((here.folder / "our $reports").glob("*/report.html")).unlink()
@@ -281,7 +281,7 @@ def test_known_customers_that_cannot_be_read_are_suggested_to_be_loaded_again(he
     assert here("plan", "c.csv", *place).returncode == 0
 
 
-def test_check_suggests_to_resume_what_is_unsettled_and_to_look_at_what_is_damaged(here, tmp_path):
+def test_check_suggests_resume_for_pending_and_verify_for_damaged_runs(here, tmp_path):
     stranded(here, *PLACES)
     with patch("pipeline.storage.ledger.LedgerReader.in_doubt", lambda _: 2):
         [resume] = suggestions(here("check", "the job.yaml", *PLACES).stdout)
@@ -362,7 +362,7 @@ def test_an_unknown_code_suggests_the_list_of_all(here):
 # -- ids --------------------------------------------------------------------------------------------------------------
 
 
-def test_latest_and_the_beginning_of_an_id_name_a_run_wherever_an_id_is_taken(here):
+def test_latest_and_the_beginning_of_an_id_name_a_run_in_every_command(here):
     here("run", "c.csv", "--sandbox", "--yes")
     first = here.newest().name
     here("plan", "other.csv", "--sandbox")
@@ -390,7 +390,7 @@ def test_latest_and_the_beginning_of_an_id_name_a_run_wherever_an_id_is_taken(he
     assert first in exact.stdout
 
 
-def test_verify_takes_neither_nothing_nor_latest_for_a_folder(here):
+def test_verify_does_not_read_an_empty_name_or_latest_as_a_folder(here):
     here("plan", "c.csv", "--sandbox")
     (here.folder / "latest").mkdir()
 
@@ -399,7 +399,7 @@ def test_verify_takes_neither_nothing_nor_latest_for_a_folder(here):
     assert (nothing.returncode, "no run ''" in nothing.stderr) == (4, True)
 
 
-def test_verify_takes_the_beginning_of_a_reconciliation(here):
+def test_verify_accepts_the_beginning_of_a_reconciliation_id(here):
     here("run", "c.csv", "--sandbox", "--yes")
     here("reconcile", "latest")
     [reconciliation] = (here.folder / "reports").glob("*-reconcile-*")

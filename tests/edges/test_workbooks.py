@@ -220,7 +220,7 @@ NAMES = [
 ]
 
 
-def test_parts_are_found_by_their_relationships_whatever_they_are_called(tmp_path):
+def test_parts_are_found_by_their_relationships_under_any_name(tmp_path):
     wrong = []
     neighbours = list(
         itertools.product(
@@ -282,7 +282,7 @@ def test_a_style_that_the_workbook_does_not_state_shows_no_number(tmp_path):
         assert record["reason"] == "READ.CELL_FORMAT:external_reference"
 
 
-def test_a_zip_file_without_a_workbook_is_named_for_what_it_is(tmp_path):
+def test_a_zip_file_without_a_workbook_is_named_as_one(tmp_path):
     main = '<Override PartName="/d.xml" ContentType="application/vnd.{}"/>'
     for type_, what in (
         ("openxmlformats-officedocument.wordprocessingml.document.main+xml", "a Word document"),
@@ -319,7 +319,7 @@ def test_rows_in_an_extension_are_no_rows(tmp_path):
         assert [cells(r) for r in read_all(book.write(tmp_path / "b.xlsx"))] == [RECORD]
 
 
-def test_rows_and_cells_that_stand_within_each_other_are_refused(tmp_path):
+def test_nested_rows_and_cells_are_refused(tmp_path):
     row = f'<row r="9">{CELL.format(9)}</row>'
     for rows in (
         ROWS.replace("</row>", f"{row}</row>", 1),
@@ -332,7 +332,7 @@ def test_rows_and_cells_that_stand_within_each_other_are_refused(tmp_path):
             read_all(Book(rows=rows).write(tmp_path / "b.xlsx"))
 
 
-def test_a_declaration_is_refused_in_any_part_at_any_place_and_in_any_encoding(tmp_path):
+def test_an_xml_declaration_is_refused_in_any_part_and_encoding(tmp_path):
     parts = Book()._parts()
     for role, place, encoding in itertools.product(
         parts, ("first", "far away"), ("UTF-8", "UTF-16")
@@ -421,7 +421,7 @@ def test_a_value_that_no_spreadsheet_writes_is_refused_and_never_read_as_another
     ] == []
 
 
-def test_a_text_inside_a_cell_is_read_whatever_type_its_writer_names(tmp_path):
+def test_an_inline_text_of_a_cell_is_read_whatever_type_the_writer_declares(tmp_path):
     header = ROWS[: ROWS.index('<row r="2">')]
     kinds = ('t="inlineStr"', 't="str"', 't="n"', "")
     row = "".join(
@@ -440,7 +440,7 @@ def test_a_text_that_is_not_there_refuses_the_workbook(tmp_path):
             read_all(path)
 
 
-def test_a_cell_or_a_row_with_an_impossible_place_refuses_the_workbook(tmp_path):
+def test_a_cell_or_row_with_an_impossible_position_refuses_the_workbook(tmp_path):
     places = [
         'r="A3"',
         'r="a2"',
@@ -587,7 +587,7 @@ def test_several_sheets_are_listed_with_the_option_that_chooses(pipeline):
     )
 
 
-def test_a_sheet_that_is_no_table_is_named_for_what_it_is(tmp_path):
+def test_a_sheet_that_is_not_a_table_is_named_by_its_kind(tmp_path):
     kinds = {
         "chartsheet": "a chart sheet",
         "dialogsheet": "a dialog sheet",
@@ -870,7 +870,7 @@ NO_WORKBOOKS = {
 
 
 @pytest.mark.parametrize("name", NO_WORKBOOKS)
-def test_what_people_take_for_a_workbook_is_named_for_what_it_is(pipeline, name):
+def test_a_file_mistaken_for_a_workbook_is_named_by_its_kind(pipeline, name):
     content, what = NO_WORKBOOKS[name]
     path = pipeline.folder / name
     path.write_bytes(content)
@@ -880,7 +880,7 @@ def test_what_people_take_for_a_workbook_is_named_for_what_it_is(pipeline, name)
     assert pipeline("inspect", path).returncode == 4
 
 
-def test_a_binary_workbook_and_other_zip_files_are_named_for_what_they_are(tmp_path):
+def test_a_binary_workbook_and_other_zip_files_are_named_by_their_kind(tmp_path):
     for name, what in (
         ("xl/workbook.bin", "xlsb"),
         ("XL\\Workbook.BIN", "xlsb"),

@@ -115,9 +115,7 @@ def test_a_disk_that_is_full_at_any_write_after_sending_strands_no_run(there, ou
     is_finished_once_each(there, outside, tmp_path)
 
 
-def test_a_run_that_is_killed_while_it_sends_leaves_the_customers_that_it_knows_of(
-    pipeline, outside
-):
+def test_a_run_killed_while_sending_keeps_its_known_outcomes(pipeline, outside):
     customers_csv(pipeline.folder / "c.csv", 600)
     dying = {kill_points.VARIABLE: "before-outcomes 2"}
 
@@ -170,7 +168,7 @@ def test_no_result_of_before_is_left_to_be_read_while_a_run_is_unfinished(there,
 
 
 @pytest.mark.long
-def test_a_disk_that_is_full_while_somebody_signs_costs_no_signature_and_hides_none(there):
+def test_a_full_disk_while_signing_loses_and_hides_no_sign_off(there):
     there("run", "c.csv", "--sandbox", "--yes")
     codes: list[int] = []
     begun: list[str] = []

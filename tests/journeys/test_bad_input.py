@@ -116,7 +116,7 @@ def test_a_file(inside, what):
     assert said in result[2]
 
 
-def test_a_name_that_says_something_else_than_the_bytes(inside):
+def test_a_file_name_that_contradicts_the_content(inside):
     frame = pl.DataFrame({"external_reference": ["A-1"], "name": ["Ann"]})
     frame.write_parquet(inside.folder / "frame.parquet")
     as_csv = (inside.folder / "frame.parquet").read_bytes()
@@ -190,7 +190,7 @@ VALUES = {
 }  # fmt: skip
 
 
-def test_every_value_ends_as_its_row_of_the_table_says(inside):
+def test_every_value_ends_as_its_row_of_the_table_states(inside):
     rows = []
     for number, (column, text, _) in enumerate(VALUES.values()):
         cells = value(column, text)
@@ -227,13 +227,13 @@ def test_the_same_reference_twice(inside):
     assert different[:2] == (1, {"MATCH.SAME_REFERENCE_OTHER_CONTENT": [2, 3]})
 
 
-def test_a_withdrawn_currency_says_what_replaced_it_and_when(inside):
+def test_a_withdrawn_currency_names_its_successor_and_date(inside):
     planned(inside, table(value("currency", "BGN")))
 
     assert "BGN was replaced by EUR on 2026-01-01" in (inside.newest() / "rejected.csv").read_text()
 
 
-def test_only_what_the_job_lists_is_absent_and_how_often_is_told(inside):
+def test_only_texts_that_the_job_lists_are_absent_and_they_are_counted(inside):
     job = "mapping: {external_reference: external_reference, name: name, absent: ['NULL', '-']}"
 
     planned(inside, table(value("name", "NULL"), value("name", '""')), job=job)

@@ -85,7 +85,7 @@ def resealed(contents):
     return {**contents, "manifest.json": sealed_json(manifest)}
 
 
-def test_twenty_planted_people_stand_nowhere_in_it_nor_in_what_the_commands_said(bundled):
+def test_twenty_planted_people_are_neither_in_the_bundle_nor_in_the_output(bundled):
     _, path, said = bundled
     assert [one.returncode for one in said] == [0, 0, 0, 0, 0, 0, 0], [one.stderr for one in said]
 
@@ -99,7 +99,7 @@ def test_twenty_planted_people_stand_nowhere_in_it_nor_in_what_the_commands_said
         assert found_in(one.stdout + one.stderr) == set(), one.args
 
 
-def test_it_is_checked_from_itself_alone_and_says_what_cannot_be(
+def test_a_bundle_is_verified_alone_and_lists_what_cannot_be(
     bundled, tmp_path_factory, monkeypatch
 ):
     pipeline, path, _ = bundled
@@ -119,7 +119,7 @@ def test_it_is_checked_from_itself_alone_and_says_what_cannot_be(
     assert (len(by_state[True]), by_state[False], len(by_state[None])) == (18, [], 5)
 
 
-def test_nobody_who_can_guess_a_customer_can_try_whether_it_is_there(bundled):
+def test_a_guess_at_a_customer_cannot_be_tested_against_the_bundle(bundled):
     """A key is made of a reference and a fingerprint, a fingerprint of a payload; six digits are tried in two seconds."""
     pipeline, path, _ = bundled
     rows = pl.read_parquet(pipeline.newest() / "rows.parquet").drop_nulls("idempotency_key")
@@ -143,7 +143,7 @@ def test_nobody_who_can_guess_a_customer_can_try_whether_it_is_there(bundled):
     pytest.param("legacy_migration/debtors_export.csv", "legacy_migration.yaml", marks=pytest.mark.long),
     pytest.param("nightly/new_customers_2026-11-22.csv", "nightly.yaml", marks=pytest.mark.long),
 ])  # fmt: skip
-def test_a_run_of_each_sample_holds_and_its_evidence_can_be_handed_on(pipeline, sample, config):
+def test_a_run_of_each_sample_verifies_and_its_evidence_can_be_bundled(pipeline, sample, config):
     said = ("--config", REPOSITORY / "configs" / config) if config else ()
     pipeline("run", REPOSITORY / "sample_data" / sample, "--sandbox", "--yes", *said)
 
@@ -154,7 +154,7 @@ def test_a_run_of_each_sample_holds_and_its_evidence_can_be_handed_on(pipeline, 
     assert pipeline("verify", made.stdout.strip()).returncode == 0
 
 
-def test_what_does_not_verify_is_no_evidence(sent):
+def test_a_run_that_does_not_verify_is_not_bundled(sent):
     pipeline, _ = sent
     run = pipeline.newest()
     (run / "created.csv").write_text(
@@ -167,7 +167,7 @@ def test_what_does_not_verify_is_no_evidence(sent):
     assert not list((pipeline.folder / "reports").glob("*.zip*"))
 
 
-def test_an_archive_that_stands_there_is_not_written_over_unless_somebody_says_so(bundled):
+def test_an_existing_archive_is_overwritten_only_on_request(bundled):
     pipeline, path, _ = bundled
     before = path.read_bytes()
 
@@ -184,9 +184,7 @@ def test_an_archive_that_stands_there_is_not_written_over_unless_somebody_says_s
         pytest.param("see canary.09", marks=pytest.mark.long),
     ],
 )
-def test_a_person_is_found_however_a_note_writes_it_and_let_stand_where_somebody_says_so(
-    sent, note
-):
+def test_a_person_in_a_note_is_found_in_every_spelling_and_kept_only_on_request(sent, note):
     pipeline, _ = sent
     run = pipeline.newest().name
     assert pipeline("sign", run, "--name", "Sipho", "--note", note).returncode == 0
@@ -204,7 +202,7 @@ def test_a_person_is_found_however_a_note_writes_it_and_let_stand_where_somebody
         )
 
 
-def test_the_condition_of_a_wave_is_handed_on_without_its_literals(sent_alone):
+def test_the_bundle_shows_the_condition_of_a_batch_without_literals(sent_alone):
     pipeline, outside = sent_alone
     write_customers(
         pipeline.folder / "w.csv", [["W-000001", "Wilhelmina Zorg", "", "", "ZAR", "5"]]
@@ -244,7 +242,7 @@ def test_one_byte_of_any_file_in_it_is_named(bundled, tmp_path):
         assert done.returncode == 7, name
 
 
-def test_a_lie_with_hashes_made_to_fit_is_found_by_what_does_not_add_up(bundled, tmp_path):
+def test_a_lie_with_matching_hashes_is_found_by_recomputing(bundled, tmp_path):
     pipeline, path, _ = bundled
     whole = members(path)
     created, journal = whole["lists/created.csv"].decode(), whole["journal.csv"].decode()
@@ -323,7 +321,7 @@ def test_bytes_before_or_behind_an_archive_are_named(bundled, spoil):
     assert pipeline("verify", str(path)).returncode == 7
 
 
-def test_a_record_that_nobody_could_read_may_be_as_long_as_it_is(pipeline, outside):
+def test_an_unreadable_record_may_have_any_length(pipeline, outside):
     (pipeline.folder / "c.csv").write_text(
         f"external_reference,currency,balance\nA-1,ZAR,1\n{'x' * 200_000},\n"
     )
@@ -355,7 +353,7 @@ def test_a_bundle_that_would_name_somebody_is_not_made(sent):
     assert not list((pipeline.folder / "reports").glob("*.zip*"))
 
 
-def test_a_canary_stops_it_wherever_it_stands(sent):
+def test_a_canary_anywhere_stops_the_bundle(sent):
     pipeline, _ = sent
 
     done = pipeline(
@@ -371,7 +369,7 @@ def test_a_canary_stops_it_wherever_it_stands(sent):
     assert "report.html: canary 2" in done.stderr
 
 
-def test_a_bundle_that_shows_nothing_of_people_holds_as_well(sent):
+def test_a_bundle_without_personal_data_verifies_too(sent):
     pipeline, _ = sent
 
     made = pipeline("bundle", pipeline.newest().name, "--pii", "none", "--output", "none.zip")
@@ -390,7 +388,7 @@ def test_a_plan_has_no_evidence_yet(pipeline, outside):
     assert pipeline("bundle", pipeline.newest().name).returncode == 4
 
 
-def test_what_is_no_bundle_does_not_hold(pipeline):
+def test_a_file_that_is_not_a_bundle_does_not_verify(pipeline):
     (pipeline.folder / "x.zip").write_bytes(b"PK\x03\x04 nothing")
 
     assert pipeline("verify", "x.zip").returncode == 7

@@ -184,7 +184,7 @@ def ran(tmp_path_factory):
     ids=lambda sample: sample.name,
 )
 @pytest.mark.usefixtures("without_pages")
-def test_a_config_runs_on_its_sample_and_a_second_run_creates_nobody(pipeline, sample):
+def test_a_config_runs_on_its_sample_and_a_second_run_creates_no_customer(pipeline, sample):
     _load_known(pipeline, sample)
 
     first = _run(pipeline, sample, "--sandbox")
@@ -232,7 +232,7 @@ def test_12_345_rand_is_rejected_with_the_text_as_given(ran, sample):
     ids=lambda sample: sample.name,
 )
 @pytest.mark.usefixtures("without_pages")
-def test_a_mended_row_of_the_rejected_list_is_fed_back_under_the_same_config(
+def test_a_corrected_row_of_the_rejected_list_is_resubmitted_under_the_same_config(
     ran, pipeline, tmp_path, sample
 ):
     by, reference, column = sample.surplus
@@ -250,7 +250,7 @@ def test_a_mended_row_of_the_rejected_list_is_fed_back_under_the_same_config(
 
 
 @pytest.mark.parametrize("sample", [MERCHANT, LEGACY], ids=lambda sample: sample.name)
-def test_identity_numbers_never_leave_and_stand_in_no_report(ran, sample):
+def test_identity_numbers_are_never_sent_and_are_in_no_report(ran, sample):
     done = ran(sample)
 
     numbers = sample.identity_numbers
@@ -272,7 +272,7 @@ def test_a_plan_with_a_config_shows_the_same_creates_and_sends_nothing(ran, samp
     assert set(done.requests_after_plan.values()) == {0}
 
 
-def test_known_customers_are_loaded_once_whatever_columns_they_stand_in(pipeline):
+def test_known_customers_are_loaded_once_from_any_column_layout(pipeline):
     result = _load_known(pipeline, NIGHTLY, "--json")
 
     assert result.returncode == 0, result.stderr
@@ -282,7 +282,7 @@ def test_known_customers_are_loaded_once_whatever_columns_they_stand_in(pipeline
 
 
 @pytest.mark.usefixtures("without_pages")
-def test_without_references_the_known_customers_of_the_nightly_sample_would_be_created_again(
+def test_without_known_customers_the_nightly_sample_would_create_them_again(
     pipeline,
 ):
     expected = NIGHTLY.expected["fates"]

@@ -36,7 +36,7 @@ def test_balances_that_are_all_whole_may_be_cents_already(inside):
     assert doubts(inside, *whole[:19]) == {}  # a handful is whole by chance
 
 
-def test_a_row_that_sums_the_others_or_is_called_a_total_is_told(inside):
+def test_a_total_row_is_reported(inside):
     owed = [row(f"A-{n}", f"{n}01") for n in range(1, 7)] + [row("bad reference!", "50")]
 
     assert doubts(inside, *owed, row("Z-9", "2156"), code=1) == {"DOUBT.TOTAL_ROW": "c.csv:9"}
@@ -46,7 +46,7 @@ def test_a_row_that_sums_the_others_or_is_called_a_total_is_told(inside):
     }
 
 
-def test_long_references_that_all_end_in_zeros_were_rounded_and_stop(inside):
+def test_long_references_that_all_end_in_zeros_stop_the_plan(inside):
     rounded = [row(f"84123456{n:07}0") for n in range(1, 41)]
 
     assert "DOUBT.REFERENCES_ROUNDED" in doubts(inside, *rounded, code=3)
@@ -66,7 +66,7 @@ def test_honest_long_references_of_which_one_in_ten_ends_in_zero_are_a_warning(i
 @pytest.mark.parametrize("pair", [
     ("A-1O", "A-10"), ("00123", "123"), *(pytest.param(pair, marks=pytest.mark.long) for pair in (("a-1", "A-1"), ("A_1", "A-1"), ("Al", "AI"))),
 ])  # fmt: skip
-def test_references_that_people_mistake_are_flagged_and_kept_apart(inside, pair):
+def test_confusable_references_are_flagged_and_kept_separate(inside, pair):
     found = doubts(inside, row(pair[0]), row("other"), row(pair[1]), row(pair[1]))
 
     assert found == {
@@ -98,7 +98,7 @@ def test_a_key_that_differs_in_case_alone_is_compared_with_what_the_ledger_shows
     assert inside.summary()["held_differs"] == {"metadata.Plan": 1}
 
 
-def test_metadata_that_looks_like_numbers_that_are_better_not_sent_is_told_with_its_share(inside):
+def test_metadata_that_looks_like_sensitive_numbers_is_reported_with_its_share(inside):
     notes = [
         CARD,
         IBAN,
@@ -134,7 +134,7 @@ def test_a_job_may_refuse_such_metadata(inside):
     assert inside.summary()["findings"] == []
 
 
-def test_valid_phones_of_another_country_than_their_record_states_are_told(inside):
+def test_valid_phones_of_another_country_are_reported(inside):
     (inside.folder / "job.yaml").write_text(
         "environment: sandbox\nmerchant: acme\naddress: sandbox\nmapping:\n  external_reference: id\n  phone: tel\n  region: land\n"
     )

@@ -67,9 +67,7 @@ def test_every_record_of_a_broken_file_is_in_exactly_one_list_by_its_physical_li
     )
 
 
-def test_rejected_rows_mended_in_two_cells_and_fed_back_create_exactly_those_two(
-    pipeline, tmp_path
-):
+def test_two_corrected_rows_of_a_resubmitted_list_create_exactly_two_customers(pipeline, tmp_path):
     file = tmp_path / "customers.csv"
     file.write_text(
         f"{HEADER}\n"
@@ -102,7 +100,7 @@ def test_rejected_rows_mended_in_two_cells_and_fed_back_create_exactly_those_two
     assert not any(column.startswith("_import_") for column in summary["columns_not_sent"])
 
 
-def test_a_name_that_slipped_into_the_currency_is_summed_apart_and_named_nowhere_but_in_the_lists(
+def test_a_name_in_the_currency_column_is_summed_separately_and_shown_only_in_lists(
     pipeline, tmp_path
 ):
     file = tmp_path / "customers.csv"

@@ -102,7 +102,7 @@ def test_giving_up_records_who_why_and_from_when_it_can_become_final(
     )
 
 
-def test_a_later_night_neither_sends_nor_names_it_and_holds_other_content(
+def test_a_later_night_does_not_send_a_given_up_record_and_holds_other_content(
     pipeline, billing, doubtful, give_up
 ):
     give_up()
@@ -126,7 +126,7 @@ def test_a_later_night_neither_sends_nor_names_it_and_holds_other_content(
     )
 
 
-def test_the_same_content_goes_on_under_the_old_key(pipeline, billing, doubtful, give_up):
+def test_the_same_content_continues_under_the_old_key(pipeline, billing, doubtful, give_up):
     give_up()
     del billing.creates["ref-3"]
 
@@ -245,9 +245,7 @@ def test_a_request_of_another_run_names_the_command_for_that_run(
     assert f"pipeline resume {doubtful} --give-up ref-3" in ended.stderr
 
 
-def test_a_resume_of_the_run_that_gave_up_sends_nothing_whatever_became_of_the_reference_since(
-    pipeline, billing, doubtful, give_up
-):
+def test_a_resume_of_the_run_that_gave_up_never_sends_again(pipeline, billing, doubtful, give_up):
     give_up()
     billing.creates["ref-3"] = problem(422, "validation-failed")
     assert next_night(pipeline, billing, "second.csv").returncode == 1
@@ -262,9 +260,7 @@ def test_a_resume_of_the_run_that_gave_up_sends_nothing_whatever_became_of_the_r
     assert list_of(pipeline, doubtful, "in_doubt")["ref-3"]["_import_fate"] == "given_up"
 
 
-def test_an_older_run_with_the_same_content_sends_no_more_what_a_newer_one_gave_up(
-    pipeline, billing, doubtful, give_up
-):
+def test_an_older_run_does_not_send_what_a_newer_one_gave_up(pipeline, billing, doubtful, give_up):
     assert (
         next_night(pipeline, billing, "second.csv").returncode == 4
     )  # its only request is refused

@@ -48,9 +48,7 @@ def say_unit(inside, unit):
         *(pytest.param(name, marks=pytest.mark.long) for name in ("merchant_billing", "nightly")),
     ],
 )
-def test_each_sample_gets_a_config_with_which_it_can_be_planned_once_what_is_open_is_said(
-    inside, sample
-):
+def test_each_sample_gets_a_config_that_plans_once_the_open_points_are_filled(inside, sample):
     shutil.copy(REPOSITORY / "sample_data" / SAMPLES[sample], inside.folder / "file.csv")
 
     guesses, config = drafted(inside, "file.csv")
@@ -156,7 +154,7 @@ def test_headers_are_understood_in_several_languages(inside, header):
     )
 
 
-def test_columns_whose_names_say_nothing_are_told_by_what_stands_in_them(inside):
+def test_columns_with_meaningless_names_are_recognized_by_their_cells(inside):
     rows = [f"X{n},ann{n}@example.com,08212345{n:02},8001015009087" for n in range(30)]
     (inside.folder / "f.csv").write_text("\n".join(["c1,c2,c3,c4", *rows]) + "\n")
 
@@ -172,7 +170,7 @@ def test_columns_whose_names_say_nothing_are_told_by_what_stands_in_them(inside)
     ]
 
 
-def test_unit_and_currency_that_nobody_wrote_down_stay_open(inside):
+def test_undeclared_unit_and_currency_stay_open(inside):
     (inside.folder / "f.csv").write_text("account,amount\nA-1,24000\nA-2,100\n")
 
     guesses, config = drafted(inside, "f.csv")
@@ -223,7 +221,7 @@ def test_a_workbook_gets_a_config_too(inside):
     assert inside("plan", "f.xlsx", "--config", "job.yaml").returncode == 0
 
 
-def test_a_config_that_is_there_is_not_replaced_unless_told_and_the_schema_comes_with_it(inside):
+def test_an_existing_config_is_replaced_only_on_request_and_the_schema_is_written_too(inside):
     (inside.folder / "f.csv").write_text("account\nA-1\n")
     (inside.folder / "f.yaml").write_text("mine")
 
@@ -244,7 +242,7 @@ def test_a_config_that_is_there_is_not_replaced_unless_told_and_the_schema_comes
 
 @settings(max_examples=300)
 @given(st.text(min_size=1, max_size=30), st.text(max_size=30))
-def test_whatever_a_column_is_called_the_config_names_it_and_says_nothing_else(name, remark):
+def test_a_config_names_a_column_of_any_name_and_nothing_else(name, remark):
     text = "\n".join(["mapping:", *_guessed(Guess("email", name, "a guess", remark)), "end: 1"])
 
     assert YAML(typ="safe").load(text) == {"mapping": {"email": name}, "end": 1}
@@ -275,7 +273,7 @@ def test_currency_words_of_one_currency_are_mapped_and_others_stay_open(inside):
         assert all(text in guesses["currency"]["why"] for text in unknown), texts
 
 
-def test_the_column_that_tells_units_apart_and_remarks_are_no_metadata(inside):
+def test_the_column_of_units_and_remarks_are_not_metadata(inside):
     shutil.copy(
         REPOSITORY / "sample_data" / SAMPLES["legacy_migration"], inside.folder / "file.csv"
     )

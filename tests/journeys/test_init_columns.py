@@ -99,7 +99,7 @@ def names_in(value):
 
 
 @pytest.mark.parametrize("language", SENSITIVE)
-def test_bank_card_credential_identity_and_tax_columns_are_never_sent_whatever_their_spelling(
+def test_bank_card_credential_identity_and_tax_columns_are_never_sent_in_any_spelling(
     language,
 ):
     spelt = {
@@ -133,7 +133,7 @@ def test_columns_whose_names_only_sound_so_are_sent_as_before():
 
 
 @pytest.mark.parametrize("kind", BY_CONTENT)
-def test_a_column_of_check_digits_is_never_sent_though_its_name_says_nothing(kind):
+def test_a_column_of_valid_identity_numbers_is_never_sent_under_any_name(kind):
     for name in ("c2", "metadata.note", "reference", "Account"):
         found = guessed((name, "c1"), [(cell, f"K-{n}") for n, cell in enumerate(BY_CONTENT[kind])])
         assert [one.value for one in found.never_sent] == [name]
@@ -247,7 +247,7 @@ def test_a_hundred_composed_files_get_configs_that_load_and_send_nothing_they_mu
 @pytest.mark.parametrize(
     "seeds", [range(30), pytest.param(range(30, 60), marks=pytest.mark.long)], ids=["30", "60"]
 )
-def test_whatever_columns_are_called_the_config_loads(tmp_path, seeds):
+def test_a_config_for_columns_of_any_name_loads(tmp_path, seeds):
     """Headers of patterns, prefixes of ours, YAML's own signs, long names and look-alikes over cells of all kinds."""
     broken = {}
     for seed in seeds:
@@ -326,7 +326,7 @@ def test_mixed_units_the_unit_is_open_the_flag_is_named_and_a_plan_warns(pipelin
     assert pipeline.summary()["sums"]["ZAR"]["not_attempted"] == 18564 + 18564 + 2000 + 392908
 
 
-def test_mojibake_texts_that_stand_for_nothing_are_proposed_as_absent_with_their_counts(pipeline):
+def test_mojibake_placeholders_are_proposed_as_absent_with_their_counts(pipeline):
     text, mapping = drafted(pipeline, "mojibake")
 
     assert mapping["absent"] == ["NULL", r"\\N", "#N/A", "nan"]
@@ -368,7 +368,7 @@ def test_hdt_columns_without_names_are_found_by_their_cells_and_never_proposed_a
         (("in", "out"), {"column": "DR/CR"}),
     ],
 )
-def test_a_column_of_debit_and_credit_marks_says_the_sign_or_leaves_it_open(texts, marks):
+def test_a_column_of_debit_and_credit_marks_gives_the_sign_or_leaves_it_open(texts, marks):
     rows = [(f"K{n}", f"{n + 1}.25", texts[n % 2]) for n in range(10)]
 
     found = guessed(("ref", "amount", "DR/CR"), rows)
@@ -473,7 +473,7 @@ def test_a_file_without_records_is_guessed_from_by_our_own_names_alone():
     assert mapped(guessed(("Customer ID", "First Name"), [])) == {"external_reference": None}
 
 
-def test_a_column_that_is_called_by_a_metadata_key_keeps_it_and_one_too_long_is_told_to_be_renamed():
+def test_a_column_named_like_a_metadata_key_keeps_it_and_a_too_long_name_must_change():
     long = "metadata." + "a" * 41
     guesses = guessed(
         ("Customer ID", "metadata.due date", long, "Zone Nr"),
@@ -486,7 +486,7 @@ def test_a_column_that_is_called_by_a_metadata_key_keeps_it_and_one_too_long_is_
     assert [one.value for one in guesses.metadata if "renamed" in one.why] == [long]
 
 
-def test_what_was_declared_of_the_source_is_in_the_config(tmp_path: Path):
+def test_declared_source_settings_are_in_the_config(tmp_path: Path):
     file = tmp_path / "c.csv"
     file.write_text("Debtors of November\nref,zone\n1,a\n2,b\nTotal,2\n")
     settings = Settings.of(source={"skip_lines": 1, "footer_lines": 1})
@@ -546,7 +546,7 @@ MEANT = {
 
 
 @pytest.mark.parametrize("spelling", CUSTOMERS)
-def test_columns_that_cannot_be_sent_are_left_out_by_init_with_the_reason_whatever_they_are_called(
+def test_init_leaves_out_columns_that_cannot_be_sent_with_the_reason_under_any_name(
     tmp_path, spelling
 ):
     for kind, (values, why) in UNSENDABLE.items():
@@ -571,7 +571,7 @@ def test_columns_that_cannot_be_sent_are_left_out_by_init_with_the_reason_whatev
         assert sum(batch.records.height for batch in file.batches()) == 4
 
 
-def test_a_reference_that_cannot_be_sent_is_left_to_the_person(tmp_path):
+def test_a_reference_that_cannot_be_sent_is_not_rewritten(tmp_path):
     path = tmp_path / "customers.parquet"
     for name in ("external_reference", "Customer Number"):
         parquet.write_table(pa.table({name: pa.array([1.0, 2.0]), "name": ["Ann", "Ben"]}), path)
@@ -582,7 +582,7 @@ def test_a_reference_that_cannot_be_sent_is_left_to_the_person(tmp_path):
         assert list(draft.unsendable) == [name]
 
 
-def test_what_init_leaves_out_stands_in_its_table_and_plan_takes_the_config(inside):
+def test_init_lists_the_columns_it_leaves_out_and_plan_takes_the_config(inside):
     columns = {
         **CUSTOMERS["canonical"],
         "balance": pa.array([1.5] * 4),

@@ -206,7 +206,7 @@ def test_a_termination_finishes_what_is_in_flight_and_resume_does_the_rest(
     [False, pytest.param(True, marks=pytest.mark.long)],
     ids=["typed problems", "opaque problems"],
 )
-def test_faults_on_the_way_make_no_second_customer(pipeline, tmp_path, opaque):
+def test_network_faults_create_no_second_customer(pipeline, tmp_path, opaque):
     faults = "lost_reply=0.05,lost_request=0.05,error_before=0.05,error_after=0.05,error_stored=0.03,rate_limited=0.005"
     file = customers_csv(tmp_path / "customers.csv", 400)
     with running_sandbox(
@@ -317,7 +317,7 @@ def test_after_a_stored_503_a_lookup_and_generation_2_create_the_customer(
         ]
 
 
-def test_a_key_revoked_at_row_50_of_150_stops_the_pool_and_resume_finishes_once_it_is_mended(
+def test_a_key_revoked_at_row_50_of_150_stops_the_pool_and_resume_finishes_later(
     pipeline, outside, tmp_path
 ):
     file = customers_csv(tmp_path / "customers.csv", 150)
@@ -371,7 +371,7 @@ def test_a_disk_that_is_full_before_the_first_send_sends_nothing_and_resume_fini
 
 
 @pytest.mark.long
-def test_a_run_killed_and_run_again_as_a_new_one_creates_no_one_twice(pipeline, outside, tmp_path):
+def test_a_killed_run_repeated_as_a_new_run_creates_no_customer_twice(pipeline, outside, tmp_path):
     file = customers_csv(tmp_path / "customers.csv", 700)
     process = pipeline.start(
         "run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment
@@ -396,9 +396,7 @@ def test_a_run_killed_and_run_again_as_a_new_one_creates_no_one_twice(pipeline, 
 
 
 @pytest.mark.long
-def test_customers_created_before_billing_forgot_the_keys_are_adopted_not_created_again(
-    pipeline, outside, tmp_path
-):
+def test_customers_created_before_the_keys_expired_are_adopted(pipeline, outside, tmp_path):
     file = customers_csv(tmp_path / "customers.csv", 600)
     process = pipeline.start(
         "run", file, "--base-url", outside.base_url, "--yes", environment=outside.environment

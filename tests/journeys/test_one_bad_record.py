@@ -61,7 +61,7 @@ def test_records_that_are_refused_at_the_door_are_set_aside_alone_and_named_with
         assert len(billing.of(reference)) == 1
 
 
-def test_three_records_that_are_refused_alike_stop_the_run_and_a_later_one_begins_with_those_never_tried(
+def test_three_equally_refused_records_stop_the_run_and_a_later_one_begins_with_untried_records(
     pipeline, billing
 ):
     customers_csv(pipeline.folder / "customers.csv", RECORDS)
@@ -136,9 +136,7 @@ def test_an_answer_that_names_another_customer_leaves_the_record_in_doubt_and_th
     assert "named other customers" in stopped.stderr
 
 
-def test_the_next_night_does_its_own_work_first_names_what_is_left_and_exits_by_its_own_records(
-    pipeline, billing
-):
+def test_the_next_night_works_first_names_the_rest_and_exits_by_its_own_records(pipeline, billing):
     customers_csv(pipeline.folder / "customers.csv", RECORDS)
     billing.creates["ref-7"] = page(403)
     run(pipeline, billing)

@@ -42,7 +42,7 @@ def test_sp_meta_long_a_value_too_long_under_a_key_with_a_space_sets_its_row_asi
 
 
 @pytest.mark.long  # as above, and the way back as in sp_return_space
-def test_sp_meta_long_an_applied_plan_ends_and_its_rejected_row_comes_back_mended(pipeline):
+def test_sp_meta_long_an_applied_plan_ends_and_its_rejected_row_is_resubmitted(pipeline):
     case("sp_meta_long", pipeline.folder)
     assert pipeline("plan", "c.csv", "--sandbox").returncode == 1
     assert pipeline("apply", pipeline.newest().name, "--sandbox").returncode == 1
@@ -117,7 +117,7 @@ def test_pqbomb_a_parquet_file_that_expands_to_gigabytes_is_refused(pipeline, wo
     assert "c.parquet: expands to more than 100 times its size" in refused.stderr
 
 
-def test_a_nested_column_is_not_kept_and_plan_inspect_and_summary_say_so(pipeline):
+def test_plan_inspect_and_summary_report_a_nested_column_that_is_not_kept(pipeline):
     columns = {
         "external_reference": ["A-1"],
         "name": ["Ann"],
@@ -144,7 +144,7 @@ def test_a_nested_column_is_not_kept_and_plan_inspect_and_summary_say_so(pipelin
 @pytest.mark.parametrize(
     "column", ["metadata.x:external_reference", "metadata.a b:external_reference"]
 )
-def test_a_customer_is_known_although_a_metadata_key_at_fault_ends_like_the_reference(
+def test_a_customer_is_known_although_an_invalid_metadata_key_ends_like_the_reference(
     pipeline, column
 ):
     (pipeline.folder / "known.csv").write_text(f"external_reference,{column}\nA-1,{'x' * 501}\n")

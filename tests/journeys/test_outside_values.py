@@ -155,7 +155,7 @@ def workbook(path: Path, rows: list[list[str]]) -> Path:
     return path
 
 
-def test_in_a_workbook_words_of_the_own_currency_may_stand_around_an_amount_and_others_may_not(
+def test_in_a_workbook_only_words_of_its_own_currency_may_surround_an_amount(
     inside,
 ):
     amounts = [
@@ -239,7 +239,7 @@ def test_zaphones_that_have_not_nine_digits_are_warned_about_with_their_rows(ins
     assert accepted == ["+27821234567", "+27115551234", "+27601234567"]
 
 
-def test_zaphones_that_have_not_nine_digits_are_rejected_where_the_job_says_so(inside):
+def test_zaphones_without_nine_digits_are_rejected_where_configured(inside):
     planned(inside, OUTSIDE / "zaphones" / "c.csv", "{external_reference: external_reference, phone: phone, unusual_phones: reject}")  # fmt: skip
 
     unusual = {
@@ -348,7 +348,7 @@ def test_same_email_is_counted_by_address_and_not_by_repeated_rows(inside):
     )
 
 
-def test_invisible_characters_are_trimmed_at_the_ends_and_named_where_they_stand_inside(inside):
+def test_invisible_characters_are_trimmed_at_the_ends_and_named_inside(inside):
     file = written(
         inside,
         "external_reference,name,email,phone\n"
@@ -376,7 +376,7 @@ def test_invisible_characters_are_trimmed_at_the_ends_and_named_where_they_stand
 # -- the normalization version ----------------------------------------------------------------------------------------
 
 
-def test_a_customer_of_an_earlier_normalization_version_that_comes_again_otherwise_is_held_with_a_reason_of_its_own(
+def test_a_changed_customer_of_an_earlier_normalization_version_is_held_with_its_own_reason(
     inside,
 ):
     import sqlite3

@@ -154,7 +154,7 @@ def test_a_setting_of_the_config_makes_a_plan_stale_and_is_named(there, billing,
 @pytest.mark.parametrize(
     ("option", "name"), [(["--limit", "5"], "limit"), (["--default-region", "GB"], "region"), (["--retry-refused"], "retry_refused")]
 )  # fmt: skip
-def test_one_option_said_otherwise_makes_a_plan_stale(billing, planned, option, name):
+def test_one_changed_option_makes_a_plan_stale(billing, planned, option, name):
     _is_refused(planned(*option), billing, f"the option {name}")
 
 
@@ -174,7 +174,7 @@ def test_one_reference_makes_a_plan_stale(there, billing, planned):
     _is_refused(planned(), billing, "the known customers")
 
 
-def test_the_same_references_loaded_again_in_another_order_leave_a_plan_as_it_is(there, planned):
+def test_known_customers_reloaded_in_another_order_do_not_change_a_plan(there, planned):
     path = there.folder / "known.csv"
     header, *rows = path.read_text().splitlines()
     path.write_text("\n".join([header, *reversed(rows)]) + "\n")
@@ -219,7 +219,7 @@ def _is_refused(result, billing, *names):
 # -- batches ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_wave_of_10_and_then_the_rest_create_nobody_twice_and_status_shows_what_is_left(
+def test_a_batch_of_10_and_then_the_rest_create_no_customer_twice_and_status_shows_the_rest(
     pipeline, outside
 ):
     path = customers_csv(pipeline.folder / "c.csv", 25)
@@ -242,9 +242,7 @@ def test_a_wave_of_10_and_then_the_rest_create_nobody_twice_and_status_shows_wha
     assert outside.stats()["customers"] == outside.stats()["effects"] == 25
 
 
-def test_a_wave_by_condition_takes_the_rows_that_satisfy_it_in_the_files_own_words(
-    pipeline, outside
-):
+def test_a_batch_by_condition_takes_the_rows_whose_original_cells_satisfy_it(pipeline, outside):
     path = pipeline.folder / "c.csv"
     plans = ["gold", "silver", "", "gold"]
     path.write_text(
@@ -272,7 +270,7 @@ def test_a_wave_by_condition_takes_the_rows_that_satisfy_it_in_the_files_own_wor
 @pytest.mark.parametrize("condition", [
     "nosuch = 1", "1; drop table records", *(pytest.param(one, marks=pytest.mark.long) for one in ("balance =", "balance > 5 --")),
 ])  # fmt: skip
-def test_a_condition_that_is_none_is_refused_before_anything_is_sent(pipeline, outside, condition):
+def test_an_invalid_condition_is_refused_before_anything_is_sent(pipeline, outside, condition):
     path = customers_csv(pipeline.folder / "c.csv", 3)
 
     result = pipeline(
@@ -290,7 +288,7 @@ def test_a_condition_that_is_none_is_refused_before_anything_is_sent(pipeline, o
     assert sum(outside.stats()["requests"].values()) == 0
 
 
-def test_unprocessed_rows_of_a_wave_can_be_fed_back_as_they_are(pipeline, outside):
+def test_unprocessed_rows_of_a_batch_can_be_resubmitted_unchanged(pipeline, outside):
     path = customers_csv(pipeline.folder / "c.csv", 10)
     options = ["--base-url", outside.base_url, "--yes"]
     pipeline("run", path, *options, "--limit", "4", environment=outside.environment)
@@ -304,9 +302,7 @@ def test_unprocessed_rows_of_a_wave_can_be_fed_back_as_they_are(pipeline, outsid
     assert outside.stats()["customers"] == outside.stats()["effects"] == 10
 
 
-def test_a_rejected_list_is_mended_and_fed_back_with_the_config_of_the_file_that_it_comes_from(
-    pipeline, outside
-):
+def test_a_corrected_rejected_list_is_resubmitted_with_the_config_of_its_file(pipeline, outside):
     (pipeline.folder / "job.yaml").write_text(
         f"environment: practice\nmerchant: acme\naddress: {outside.base_url}\n"
         "source: {delimiter: ';', encoding: cp1252}\n"
@@ -380,7 +376,7 @@ def test_a_run_that_reaches_its_time_to_stop_by_stops_and_is_resumed(pipeline, o
 # -- references -------------------------------------------------------------------------------------------------------
 
 
-def test_known_customers_are_skipped_held_or_flagged_as_the_references_say(pipeline, outside):
+def test_known_customers_are_skipped_held_or_flagged_by_the_setting(pipeline, outside):
     rows = [
         "same,Ann,ann@example.com,0821234567,ZAR,100,",
         "other,Ben Lee,,,ZAR,100,",
@@ -422,7 +418,7 @@ def test_known_customers_are_skipped_held_or_flagged_as_the_references_say(pipel
     assert summary["known_customers"]["version"] == loaded["version"]
 
 
-def test_references_are_read_by_the_jobs_own_mapping_where_they_have_none(pipeline):
+def test_known_customers_without_a_mapping_are_read_by_that_of_the_job(pipeline):
     (pipeline.folder / "job.yaml").write_text(
         "environment: t\nmerchant: m\naddress: sandbox\nsource: {delimiter: ';'}\n"
         "mapping: {external_reference: KONTO, phone: TEL, currency: {value: ZAR}, balance: {column: SALDO, unit: major}}\n"
@@ -441,7 +437,7 @@ def test_references_are_read_by_the_jobs_own_mapping_where_they_have_none(pipeli
     assert reasons["MATCH.PHONE_OF_ANOTHER"] == ["c.csv:3"]
 
 
-def test_references_that_name_no_customer_are_told_and_the_rest_is_known(pipeline):
+def test_references_without_a_customer_are_reported_and_the_others_are_known(pipeline):
     (pipeline.folder / "known.csv").write_text(
         "external_reference,email\na-1,a@example.com\nb 2,b@example.com\nc-3,c@\nshort\n"
     )

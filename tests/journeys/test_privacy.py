@@ -61,7 +61,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
-def test_a_key_is_redacted_however_it_is_written(written):
+def test_a_key_is_redacted_in_every_spelling(written):
     shown = KeyEchoes(ApiKey(KEY, source="a test")).hidden(f"No such key: {written}.")
 
     assert "[redacted]" in shown

@@ -9,7 +9,7 @@ STAGES = (
 )  # fmt: skip
 
 
-def test_a_plan_tells_seconds_rows_and_memory_of_each_stage_where_it_is_asked_to(inside):
+def test_a_plan_shows_seconds_rows_and_memory_of_each_stage_on_request(inside):
     (inside.folder / "c.csv").write_text(CUSTOMERS)
 
     told = inside("plan", "c.csv", "--profile", "--json")

@@ -113,7 +113,7 @@ def test_lookups_cover_every_customer_and_name_what_they_cannot_show(imported):
     assert outside.stats()["requests"]["create"] == before
 
 
-def test_a_customer_that_is_gone_is_missing_and_the_bridge_takes_its_sum_away(imported):
+def test_a_deleted_customer_is_missing_and_the_bridge_subtracts_its_sum(imported):
     pipeline, outside = imported
     export(
         pipeline.folder,
@@ -148,7 +148,7 @@ def test_a_second_run_over_the_same_customers_is_reconciled_with_the_first_as_on
     assert figures(everything, "expected") == {"ZAR": {"records": 6, "sum": 1500}}
 
 
-def test_a_customer_that_the_file_of_known_customers_names_is_explained_by_it(imported):
+def test_a_customer_named_by_the_known_customers_is_explained(imported):
     pipeline, outside = imported
     (pipeline.folder / "known.csv").write_text(f"{EXPORT}\nold-1,Old,old@example.com,,ZAR,77\n")
     (ledger,) = (pipeline.folder / ".pipeline").glob("*/ledger.sqlite")
@@ -163,7 +163,7 @@ def test_a_customer_that_the_file_of_known_customers_names_is_explained_by_it(im
     assert figures(content, "known_before") == {"ZAR": {"records": 1, "sum": 77}}
 
 
-def test_what_the_ledger_does_not_know_is_in_doubt_and_found_where_billing_holds_it_until_a_later_run_has_settled_it(
+def test_a_record_in_doubt_that_billing_holds_is_reported_until_a_later_run_resolves_it(
     pipeline, outside
 ):
     customers_csv(pipeline.folder / "customers.csv", 3)
@@ -205,7 +205,7 @@ def test_what_the_ledger_does_not_know_is_in_doubt_and_found_where_billing_holds
     assert content["signable"]
 
 
-def test_what_billing_changed_after_we_had_settled_it_is_no_fault_of_ours(imported):
+def test_a_change_in_billing_after_our_outcome_needs_no_explanation(imported):
     pipeline, outside = imported
 
     def paid(rows):
@@ -228,7 +228,7 @@ def test_what_billing_changed_after_we_had_settled_it_is_no_fault_of_ours(import
         assert content["residual"] == {}
 
 
-def test_tolerances_are_declared_and_what_they_let_pass_has_a_step_of_its_own(imported):
+def test_declared_tolerances_have_a_step_of_their_own_in_the_bridge(imported):
     pipeline, outside = imported
     (pipeline.folder / "job.yaml").write_text(
         "environment: test\nmerchant: acme\nreconcile:\n  tolerances: {name: case, balance: 1}\n"
@@ -310,7 +310,7 @@ reconcile:
     "format_",
     ["csv", *(pytest.param(name, marks=pytest.mark.long) for name in ("parquet", "xlsx"))],
 )
-def test_an_export_of_any_format_is_read_as_its_mapping_says(imported, format_):
+def test_an_export_of_any_format_is_read_by_its_mapping(imported, format_):
     pipeline, outside = imported
     (pipeline.folder / "job.yaml").write_text(MAPPED)
     columns = ("ref", "who", "money", "owed", "touched")
@@ -345,7 +345,7 @@ def test_an_export_without_currency_or_balance_is_refused_for_nothing_can_be_hel
     assert not list((pipeline.folder / "reports").glob("*-reconcile-*"))
 
 
-def test_a_migration_begins_with_what_the_legacy_system_says_it_holds(imported):
+def test_a_migration_starts_from_the_control_total_of_the_legacy_system(imported):
     pipeline, outside = imported
     export(pipeline.folder, outside)
 
@@ -502,7 +502,7 @@ def test_a_run_that_no_ledger_here_knows_is_not_reconciled_unless_it_is_named(im
     assert "the ledger knows 0 creates of" in named["verdict"]
 
 
-def test_what_is_printed_says_what_a_pattern_means(imported):
+def test_the_output_explains_each_pattern(imported):
     pipeline, outside = imported
     export(
         pipeline.folder,
@@ -519,7 +519,7 @@ def test_what_is_printed_says_what_a_pattern_means(imported):
     )
 
 
-def test_another_currency_is_found_in_a_reconciliation_whatever_its_summary_says(imported):
+def test_verify_finds_another_currency_in_a_reconciliation_against_its_summary(imported):
     pipeline, outside = imported
     export(
         pipeline.folder, outside, change=lambda rows: [{**one, "currency": "USD"} for one in rows]
@@ -554,7 +554,7 @@ def sealed_anew(folder):
     (folder / "manifest.json").write_bytes(sealed_json(manifest))
 
 
-def test_a_difference_that_was_taken_out_makes_the_signature_stale_and_is_named(imported):
+def test_a_removed_difference_makes_the_sign_off_stale_and_is_named(imported):
     pipeline, outside = imported
     export(pipeline.folder, outside, change=lambda rows: [{**one, "name": "Else"} for one in rows])
     content, _ = reconcile(pipeline, "--export", "export.csv")

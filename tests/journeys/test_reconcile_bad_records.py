@@ -128,7 +128,7 @@ def test_a_refused_record_that_billing_holds_is_out_of_balance_until_it_is_sent_
     assert (differences, content["residual"]) == ({}, {})
 
 
-def test_a_record_in_doubt_that_billing_holds_has_a_name_of_its_own_and_resume_settles_it(
+def test_a_record_in_doubt_that_billing_holds_has_its_own_discrepancy_and_resume_resolves_it(
     with_a_refused_one,
 ):
     pipeline, billing = with_a_refused_one
@@ -207,7 +207,7 @@ def test_records_whose_lookups_get_no_usable_answer_are_set_aside_alone_and_name
     assert pipeline("verify", content["reconciliation_id"]).returncode == 0
 
 
-def test_an_answer_that_is_bad_once_is_asked_for_again_after_all_others(imported):
+def test_a_failed_lookup_is_repeated_after_all_others(imported):
     pipeline, billing = imported
     look_up, disturbed = billing.look_up, []
 
@@ -232,7 +232,7 @@ def test_an_answer_that_is_bad_once_is_asked_for_again_after_all_others(imported
     assert pipeline("verify", folder.name).returncode == 0
 
 
-def test_three_lookups_in_a_row_that_are_refused_alike_stop_and_the_same_command_resumes_after_them(
+def test_three_equally_refused_lookups_stop_and_the_same_command_resumes(
     imported,
 ):
     pipeline, billing = imported
@@ -254,9 +254,7 @@ def test_three_lookups_in_a_row_that_are_refused_alike_stop_and_the_same_command
     assert len(list((pipeline.folder / "reports").glob("*-reconcile-*"))) == 1
 
 
-def test_a_reconciliation_in_which_no_customer_could_be_looked_up_never_ends_well(
-    pipeline, billing
-):
+def test_a_reconciliation_without_any_lookup_never_exits_0(pipeline, billing):
     customers_csv(pipeline.folder / "customers.csv", 2)
     assert run(pipeline, billing).returncode == 0
     billing.look_ups = {f"ref-{n}": page(403) for n in range(2)}

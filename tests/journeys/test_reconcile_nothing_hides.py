@@ -142,7 +142,7 @@ def test_an_unreadable_balance_is_not_zero(imported):
         assert told in content["verdict"]
 
 
-def test_a_stranger_whose_balance_nobody_can_read_is_no_zero_either(imported):
+def test_an_unexpected_customer_with_an_unreadable_balance_is_not_zero(imported):
     pipeline, outside = imported
     stranger = {"external_reference": "x-1", "currency": "ZAR", "balance": "1,5"}
     export(pipeline.folder, outside, change=lambda rows: [*rows, stranger])
@@ -179,7 +179,7 @@ def test_a_record_that_is_lost_between_the_source_and_what_is_expected_is_a_resi
         assert "a residual that nothing explains (ZAR)" in content["verdict"]
 
 
-def test_a_reason_for_a_legacy_total_is_none_for_a_residual(imported):
+def test_a_reason_for_a_legacy_total_does_not_explain_a_residual(imported):
     pipeline, outside = imported
     export(pipeline.folder, outside)
     (part,) = (pipeline.newest() / "staged").glob("records-*.parquet")
@@ -217,7 +217,7 @@ def each(values):
     return lambda _row: next(left)
 
 
-def test_a_time_of_change_is_read_however_iso_8601_writes_it(imported):
+def test_a_time_of_change_is_read_in_every_form_of_iso_8601(imported):
     later = datetime.fromisoformat(LATER)
     content, _ = by_export(
         imported, columns=TIMED, name="Else", changed_at=each(map(later.strftime, FORMS))
@@ -252,7 +252,7 @@ def test_a_time_that_clocks_may_have_made_explains_nothing(imported, after):
 # -- who it is -----------------------------------------------------------------------------------------------------------
 
 
-def test_of_several_copies_the_one_that_was_meant_is_compared_in_whatever_order_they_come(imported):
+def test_of_several_copies_the_expected_one_is_compared_in_any_order(imported):
     pipeline, outside = imported
 
     def copied(rows):
@@ -294,7 +294,7 @@ def test_of_several_copies_ours_is_the_one_with_the_id_that_billing_gave_us(impo
     ]  # fmt: skip
 
 
-def test_a_stranger_without_a_currency_is_told_without_ours(pipeline, outside):
+def test_an_unexpected_customer_without_a_currency_is_reported_without_ours(pipeline, outside):
     (pipeline.folder / "c.csv").write_text(
         f"{EXPORT}\nA-1,Ann,,,ZAR,100\nA-2,Bo,no address,,ZAR,200\n"
     )
@@ -311,7 +311,7 @@ def test_a_stranger_without_a_currency_is_told_without_ours(pipeline, outside):
     assert pipeline("verify", content["reconciliation_id"]).returncode == 0
 
 
-def test_metadata_and_ids_that_an_export_does_not_state_are_said_to_be_not_compared(imported):
+def test_metadata_and_ids_missing_from_an_export_are_listed_as_not_compared(imported):
     content, _ = by_export(imported)
 
     assert content["not_compared"] == ["billing_id", "metadata.plan"]
@@ -340,7 +340,7 @@ def test_a_customer_that_existed_before_with_other_content_keeps_the_balance_fro
     assert everything["differences"]["unknown_to_us"] == 0
 
 
-def test_whom_another_run_met_or_left_in_doubt_is_not_unknown(pipeline, outside):
+def test_a_customer_that_another_run_found_or_left_in_doubt_is_not_unexpected(pipeline, outside):
     there = ("--base-url", outside.base_url, "--yes")
     customers_csv(pipeline.folder / "doubt.csv", 2)
     outside.faults(lost_reply=1.0)
@@ -360,7 +360,7 @@ def test_whom_another_run_met_or_left_in_doubt_is_not_unknown(pipeline, outside)
     assert content["residual"] == {}
 
 
-def test_a_phone_that_billing_holds_otherwise_differs_unless_the_job_says_how_phones_are_written(
+def test_a_phone_in_another_form_differs_unless_the_job_declares_the_form(
     imported,
 ):
     pipeline, outside = imported
@@ -382,7 +382,7 @@ def test_a_phone_that_billing_holds_otherwise_differs_unless_the_job_says_how_ph
     assert "states no billing_id and no name and no email" in mapped["verdict"]
 
 
-def test_a_billing_id_that_we_never_had_is_no_difference(imported):
+def test_a_billing_id_unknown_to_us_is_not_a_difference(imported):
     pipeline, outside = imported
     (pipeline.folder / "known.csv").write_text(f"{EXPORT}\nref-9,Nine,nine@example.com,,ZAR,7\n")
     (ledger,) = (pipeline.folder / ".pipeline").glob("*/ledger.sqlite")
@@ -405,7 +405,7 @@ def test_a_billing_id_that_we_never_had_is_no_difference(imported):
 # -- metadata ------------------------------------------------------------------------------------------------------------
 
 
-def test_no_key_of_metadata_is_a_fault_of_ours_and_what_billing_has_lost_everywhere_differs(
+def test_any_metadata_key_is_handled_and_metadata_lost_in_billing_differs(
     imported_alone,
 ):
     pipeline, outside = imported_alone
@@ -433,7 +433,7 @@ def test_no_key_of_metadata_is_a_fault_of_ours_and_what_billing_has_lost_everywh
 # -- asking billing --------------------------------------------------------------------------------------------------------
 
 
-def test_answers_of_another_billing_are_never_taken_for_this_ones(imported, tmp_path):
+def test_answers_of_another_billing_are_never_used_for_this_one(imported, tmp_path):
     pipeline, outside = imported
     with running_sandbox(tmp_path / "other.sqlite") as empty:
         stopped = pipeline(
@@ -463,7 +463,7 @@ def test_answers_of_another_billing_are_never_taken_for_this_ones(imported, tmp_
     assert content["reconciliation_id"] != folder.name
 
 
-def test_a_journal_is_gone_on_with_as_far_as_it_answers_what_is_asked(imported):
+def test_a_resumed_reconciliation_uses_the_recorded_answers_that_match(imported):
     pipeline, outside = imported
     first, _ = reconcile(pipeline, environment=outside.environment)
     folder = pipeline.folder / "reports" / first["reconciliation_id"]
@@ -479,7 +479,7 @@ def test_a_journal_is_gone_on_with_as_far_as_it_answers_what_is_asked(imported):
         assert content["reconciliation_id"] == folder.name, line
 
 
-def test_a_reconciliation_that_goes_on_elsewhere_is_left_alone(imported):
+def test_a_reconciliation_running_elsewhere_is_left_alone(imported):
     import fcntl
 
     pipeline, outside = imported
@@ -508,7 +508,7 @@ def test_an_outage_is_resumable_and_a_refused_key_is_not(imported):
     assert pipeline("reconcile", environment=outside.environment).returncode == 0
 
 
-def test_a_sample_takes_the_place_of_no_reconciliation_of_everybody(imported):
+def test_a_sample_does_not_replace_a_full_reconciliation(imported):
     pipeline, outside = imported
     whole, _ = by_export(imported, balance=lambda row: row["balance"] + 1)
     run = whole["runs"][0]
@@ -577,7 +577,7 @@ def test_a_message_about_an_export_names_the_key_that_is_meant_and_the_file_as_i
     assert "in the config: reconcile.source.encoding" in done.stderr
 
 
-def test_a_run_that_is_named_twice_is_taken_in_once(imported):
+def test_a_run_named_twice_counts_once(imported):
     pipeline, outside = imported
     export(pipeline.folder, outside)
     run = pipeline.newest().name
@@ -652,7 +652,7 @@ def of_the_legacy_system(pipeline, *words, records=2, total="3.00"):
 
 
 @came_back
-def test_a_record_that_came_again_mended_is_one_of_the_legacy_systems(mended_at_last):
+def test_a_corrected_and_resubmitted_record_counts_once_for_the_legacy_system(mended_at_last):
     content = of_the_legacy_system(mended_at_last[0], "--since", "2020-01-01")
 
     assert (content["signable"], content["exit_code"]) == (True, 0), content["verdict"]
@@ -676,7 +676,7 @@ def test_a_row_is_followed_back_over_runs_that_are_not_reconciled(mended_at_last
 
 
 @came_back
-def test_a_row_whose_origin_cannot_be_read_any_more_counts_where_it_came_back(mended_at_last):
+def test_a_row_with_an_unreadable_origin_counts_in_the_run_that_resubmitted_it(mended_at_last):
     pipeline, runs = mended_at_last
     for run in runs[:2]:
         for part in (pipeline.folder / "reports" / run / "staged").glob("fates-*.parquet"):
@@ -688,7 +688,7 @@ def test_a_row_whose_origin_cannot_be_read_any_more_counts_where_it_came_back(me
 
 
 @pytest.mark.long  # test_current_fates has the rule
-def test_a_row_that_somebody_mended_into_two_is_two_customers(pipeline, outside):
+def test_a_row_corrected_into_two_is_two_customers(pipeline, outside):
     there = ("--base-url", outside.base_url, "--yes")
     (pipeline.folder / "a.csv").write_text(
         f"{EXPORT}\nr-1,Ann,,,ZAR,100\nr-2,Bo and Cy,no address,,ZAR,200\n"
@@ -727,5 +727,5 @@ def test_a_row_that_somebody_mended_into_two_is_two_customers(pipeline, outside)
     ("reconcile", "--since", "yesterday"), ("report", "--since", "2026-13-01"), ("report", "--since", "2026-11-01", "--until", "x"),
     ("report", "--until", "2026-11-01"), ("reconcile", "x", "--since", "2026-11-01"), ("sign", "x", "--name", " "),
 ])  # fmt: skip
-def test_what_was_mistyped_is_a_fault_of_usage(pipeline, words):
+def test_a_mistyped_option_is_a_usage_error(pipeline, words):
     assert pipeline(*words).returncode == 2

@@ -106,7 +106,7 @@ def found_in(text):
 
 
 @pytest.mark.parametrize("pii", ["masked", "none"])
-def test_what_is_handed_on_names_none_of_the_people_in_it(sent, pii):
+def test_the_bundle_names_no_person(sent, pii):
     pipeline, outside = sent
     done = pipeline("reconcile", "--base-url", outside.base_url, environment=outside.environment)
     assert done.returncode in {0, 1}, done.stderr
@@ -124,7 +124,7 @@ def test_what_is_handed_on_names_none_of_the_people_in_it(sent, pii):
     assert ("person-" in everything_of(folder / "report.html")) == (pii == "masked")
 
 
-def test_a_report_that_shows_people_goes_where_somebody_says_and_never_into_the_runs_folder(sent):
+def test_a_report_with_personal_data_is_written_outside_the_run_folder_only(sent):
     pipeline, _ = sent
     before = everything_of(pipeline.newest() / "report.html")
 
@@ -230,7 +230,7 @@ def test_libreoffice_opens_the_workbook_with_its_phones_intact_and_no_formula(
     assert found == [[row[1], row[3], row[5]] for row in rows]
 
 
-def test_an_open_row_grows_older_over_the_runs_until_it_is_mended(sent_alone):
+def test_an_open_row_ages_over_the_runs_until_it_is_corrected(sent_alone):
     pipeline, outside = sent_alone
     there = ("--base-url", outside.base_url, "--yes")
     first = pipeline.newest()
@@ -264,7 +264,7 @@ def test_an_open_row_grows_older_over_the_runs_until_it_is_mended(sent_alone):
     assert told["invalid"][0] == "1"  # the new one
 
 
-def test_planner_and_approver_have_signed_by_running_and_a_reviewer_signs_for_what_lies_there(sent):
+def test_planner_and_approver_sign_by_running_and_a_reviewer_signs_the_files(sent):
     pipeline, _ = sent
     run = pipeline.newest()
     assert states(run) == {"planner": "stands", "approver": "stands", "reviewer": "open"}
@@ -312,7 +312,7 @@ def test_a_name_that_was_changed_under_a_signature_is_not_shown_as_one(sent):
         assert pipeline(*command).returncode == 7, command
 
 
-def test_what_does_not_hold_is_not_signed(sent):
+def test_a_run_that_fails_its_checks_cannot_be_signed(sent):
     pipeline, _ = sent
     run = pipeline.newest()
     text = (run / "created.csv").read_text()
@@ -634,7 +634,7 @@ def test_a_month_counts_each_record_once_however_often_it_was_submitted(sent_alo
     )
 
 
-def test_a_month_in_which_only_rows_of_an_earlier_one_came_back_says_so(sent_alone):
+def test_a_month_with_only_resubmitted_rows_of_an_earlier_month_shows_that(sent_alone):
     pipeline, outside = sent_alone
     first = pipeline.newest()
     (pipeline.folder / "rejected.csv").write_text(
@@ -665,11 +665,11 @@ def test_a_month_in_which_only_rows_of_an_earlier_one_came_back_says_so(sent_alo
     assert told["once"]["of_earlier_files"] == {"created": 1, "invalid": 2}
 
 
-def test_a_span_without_a_run_is_told(sent):
+def test_a_period_without_a_run_is_reported(sent):
     assert sent[0]("report", "--since", "2025-01-01", "--until", "2025-01-31").returncode == 4
 
 
-def test_control_totals_and_duplicates_stand_on_the_page_and_in_the_workbook(sent_alone):
+def test_page_and_workbook_show_control_totals_and_duplicates(sent_alone):
     pipeline, outside = sent_alone
     write_customers(
         pipeline.folder / "c.csv",

@@ -78,7 +78,7 @@ def some(fates):
     return {fate: number for fate, number in fates.items() if number}
 
 
-def test_held_and_dropped_a_settled_conflict_is_closed_on_every_page(merchant):
+def test_held_and_dropped_a_resolved_conflict_is_closed_on_every_page(merchant):
     shutil.copy(CASES / "held_and_dropped" / "c.csv", merchant.pipeline.folder)
     first = merchant.run("c.csv")
     kept, dropped = merchant.list_of(first, "held")
@@ -124,7 +124,7 @@ def test_a_superseded_record_is_not_counted_by_the_row_that_superseded_it(mercha
     ]  # fmt: skip
 
 
-def test_what_an_earlier_run_settled_is_not_said_to_be_the_work_of_a_later_one(merchant):
+def test_outcomes_of_an_earlier_run_are_not_attributed_to_a_later_one(merchant):
     first = merchant.run(
         "a.csv", "S-1,Ann,,ZAR,1", "S-2,Bob,no address,ZAR,2", "S-3,Cy,no address,ZAR,3"
     )
@@ -156,7 +156,7 @@ def test_a_run_whose_ledger_is_in_another_home_is_not_called_planned(merchant):
     assert "planned" not in runs
 
 
-def test_a_report_made_anew_shows_what_became_of_records_that_were_mended_later(merchant):
+def test_a_rebuilt_report_shows_the_fate_of_records_that_were_corrected_later(merchant):
     rows = [f"R-{at},Ann,{'no address' if at < 3 else 'a@example.com'},ZAR,{at}" for at in range(5)]
     first = merchant.run("c.csv", *rows)
     assert "3 in <a" in merchant.page(first)
@@ -177,7 +177,7 @@ def test_a_report_made_anew_shows_what_became_of_records_that_were_mended_later(
     assert counted(page, "data-overall") == {"created": 5}
 
 
-def test_bridge_span_and_status_count_a_record_once_however_often_it_was_resubmitted(merchant):
+def test_bridge_period_and_status_count_a_resubmitted_record_once(merchant):
     bad = [f"R-{at},Ann,no address,ZAR,{at}" for at in range(3)]
     first = merchant.run("c.csv", *bad, "R-9,Zoe,,ZAR,900")
     rejected = merchant.list_of(first, "rejected")
@@ -215,7 +215,7 @@ def test_a_record_that_the_supplier_corrects_in_a_file_of_his_own_is_that_record
 
 
 @pytest.mark.long  # test_current_fates has each rule of linking
-def test_what_cannot_be_linked_stays_open(merchant):
+def test_records_that_cannot_be_linked_stay_open(merchant):
     first = merchant.run(
         "c.csv", "R-1,Ann,no address,ZAR,1", "R-2,Bo,no address,ZAR,2", "T-1,X,,,", "T-1,Y,,,"
     )
@@ -247,7 +247,7 @@ def test_out_of_balance_is_never_followed_by_a_claim_that_all_is_explained(merch
     assert "explains every record and every cent" not in page
 
 
-def test_reasons_and_differing_fields_are_named_with_counts_wherever_records_are_counted(merchant):
+def test_every_count_of_records_names_reasons_and_differing_fields(merchant):
     header = f"{HEADER},phone,metadata.due date"
     rows = [
         "R-1,Ann,no address,ZAR,1,,", "R-2,Bo,no address,ZAR,2,12,", "R-3,Cy,,ZAR,3,,",
@@ -281,7 +281,7 @@ def test_reasons_and_differing_fields_are_named_with_counts_wherever_records_are
     }
 
 
-def test_a_row_that_billing_or_the_ledger_holds_otherwise_says_in_which_fields(merchant):
+def test_a_row_that_differs_from_billing_or_the_ledger_names_the_fields(merchant):
     merchant.run("c.csv", "R-1,Ann,ann@example.com,ZAR,1")
     (merchant.pipeline.folder / "d.csv").write_text(f"{HEADER}\nR-1,Anna,,ZAR,1\n")
     assert merchant("plan", "d.csv", *merchant.there).returncode == 1

@@ -70,7 +70,7 @@ def customers(stream):
         return billing.execute("SELECT count(*) FROM customers").fetchone()[0]
 
 
-def test_the_next_day_goes_through(stream):
+def test_the_next_day_is_imported(stream):
     day(stream, "daily_2026-11-20.csv")
 
     assert stream("run", "daily_2026-11-20.csv", "--config", "job.yaml", "--yes").returncode == 0
@@ -101,7 +101,7 @@ def test_a_day_on_which_no_file_is_agreed_may_be_left_out(stream):
     assert stream("plan", "daily_2026-11-23.csv", "--config", "job.yaml").returncode == 0
 
 
-def test_the_same_file_again_stops(stream):
+def test_the_same_file_again_stops_the_plan(stream):
     assert stopped(stream, "daily_2026-11-19.csv") == {"STREAM.SAME_FILE"}
 
 
@@ -111,7 +111,7 @@ def test_yesterdays_file_under_todays_name_stops(stream):
     assert stopped(stream, "daily_2026-11-20.csv") == {"STREAM.OLD_FILE_NEW_NAME"}
 
 
-def test_another_file_for_a_day_that_came_stops(stream):
+def test_another_file_for_an_imported_day_stops_the_plan(stream):
     day(stream, "daily_2026-11-19.csv", count=41)
 
     assert stopped(stream, "daily_2026-11-19.csv") == {"STREAM.DAY_AGAIN"}
@@ -123,7 +123,7 @@ def test_a_file_that_comes_late_stops(stream):
     assert stopped(stream, "daily_2026-11-15.csv") == {"STREAM.EARLIER_DAY"}
 
 
-def test_a_name_that_is_none_of_the_stream_stops(stream):
+def test_a_file_name_outside_the_stream_stops_the_plan(stream):
     day(stream, "daily_2026-13-40.csv")
 
     assert stopped(stream, "daily_2026-13-40.csv") == {"STREAM.NAME"}
@@ -146,7 +146,7 @@ def test_a_volume_far_from_the_last_two_weeks_stops(stream, count):
     assert stopped(stream, "daily_2026-11-20.csv") == {"STREAM.VOLUME"}
 
 
-def test_a_file_cut_at_a_line_end_is_told_by_its_volume_and_by_its_control_total(stream):
+def test_a_file_cut_at_a_line_end_is_found_by_volume_and_control_total(stream):
     whole = day(stream, "daily_2026-11-20.csv").read_bytes()
     (stream.folder / "daily_2026-11-20.csv").write_bytes(
         b"".join(whole.splitlines(keepends=True)[:31])
@@ -169,7 +169,7 @@ def test_balances_a_hundred_times_those_of_the_last_file_are_a_warning(stream):
     assert (finding["code"], finding["stops"]) == ("TOTAL.HUNDREDFOLD", False)
 
 
-def test_what_somebody_has_looked_at_and_accepted_goes_on_and_says_who(stream):
+def test_an_accepted_file_issue_lets_the_run_continue_and_names_who_accepted(stream):
     day(stream, "daily_2026-11-23.csv", count=100)
     arguments = ("daily_2026-11-23.csv", "--config", "job.yaml", "--yes")
 
@@ -237,7 +237,7 @@ def test_who_accepted_an_alarm_is_covered_by_manifest_report_and_verifier(stream
         assert json.loads(bundle.read("run/accepted.jsonl"))["who"] == "Ann"
 
 
-def test_the_rest_of_a_file_that_was_taken_in_waves_is_no_repetition(stream):
+def test_the_rest_of_a_file_imported_in_batches_is_not_a_repetition(stream):
     day(stream, "daily_2026-11-20.csv")
     arguments = ("daily_2026-11-20.csv", "--config", "job.yaml", "--yes")
 
@@ -246,14 +246,14 @@ def test_the_rest_of_a_file_that_was_taken_in_waves_is_no_repetition(stream):
     assert stopped(stream, "daily_2026-11-20.csv") == {"STREAM.SAME_FILE"}
 
 
-def test_an_alarm_that_is_none_is_refused_with_the_nearest(stream):
+def test_an_unknown_file_issue_is_refused_with_the_nearest(stream):
     result = stream("plan", "daily_2026-11-19.csv", "--accept", "STREAM.MISING_DAY")
 
     assert result.returncode == 2
     assert "did you mean STREAM.MISSING_DAY" in result.stderr
 
 
-def test_without_a_stream_the_same_file_again_is_told_and_nothing_more(inside):
+def test_without_a_stream_a_repeated_file_is_only_reported(inside):
     customers_csv(inside.folder / "c.csv", 3)
 
     assert inside("run", "c.csv", "--sandbox", "--yes").returncode == 0
@@ -291,7 +291,7 @@ def controlled(inside, last_line, control=TRAILER, unit="minor"):
     return [finding["code"] for finding in inside.summary()["findings"]]
 
 
-def test_a_trailer_that_is_right_says_nothing(inside):
+def test_a_matching_trailer_makes_no_finding(inside):
     assert controlled(inside, "TRL;10;ZAR;4500") == []
 
 
@@ -312,7 +312,7 @@ def test_a_trailer_in_major_units_is_moved_and_never_rounded(inside):
         ("ref-9,Person 9,,,,,", ["TOTAL.NOT_STATED"]),
     ],
 )
-def test_a_trailer_that_is_not_met_or_missing_stops(inside, trailer, codes):
+def test_a_trailer_that_does_not_match_or_is_missing_stops_the_plan(inside, trailer, codes):
     assert controlled(inside, trailer) == codes
 
 

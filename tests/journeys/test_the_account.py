@@ -110,7 +110,7 @@ def test_without_an_answer_nothing_is_sent_and_the_run_can_be_resumed(pipeline, 
     assert len(night.customers) == 20
 
 
-def test_where_the_ledger_is_empty_known_customers_with_a_billing_id_are_asked_for_but_never_at_a_sandbox(
+def test_with_an_empty_ledger_known_billing_ids_are_looked_up_but_never_at_a_sandbox(
     pipeline,
 ):
     (pipeline.folder / "known.csv").write_text(

@@ -17,7 +17,7 @@ RECORDS = 7
 
 
 @pytest.mark.parametrize("tells_time", [False, True])
-def test_where_billing_tells_no_time_what_an_earlier_process_sent_is_looked_up_before_it_is_sent_again(
+def test_without_the_time_of_billing_earlier_sends_are_looked_up_before_a_resend(
     pipeline, monkeypatch, tells_time
 ):
     monkeypatch.setattr(client_module, "SILENT_SECONDS", 0.2)

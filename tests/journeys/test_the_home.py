@@ -174,9 +174,7 @@ def test_a_pipe_or_another_file_in_place_of_a_statement_blocks_nothing_and_count
     assert [one.path.parent.name for one in statements(tmp_path, HERE)] == ["good"]
 
 
-def test_the_reports_folder_alone_remembers_a_ledger_whose_witness_is_gone(
-    pipeline, billing, night
-):
+def test_the_reports_folder_remembers_a_ledger_without_its_witness(pipeline, billing, night):
     home, copy = night
     shutil.rmtree(pipeline.folder / "reports" / ".ledgers")
     shutil.rmtree(home)
@@ -240,7 +238,7 @@ def replaced(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [removed, replaced])
-def test_a_ledger_that_is_removed_or_replaced_while_it_is_open_is_written_no_more(tmp_path, harm):
+def test_an_open_ledger_that_is_removed_or_replaced_is_not_written(tmp_path, harm):
     with Ledger.opened(tmp_path, HERE) as ledger:
         harm(ledger.path)
         with pytest.raises(LedgerError, match="removed or replaced"):

@@ -83,7 +83,7 @@ def test_the_list_is_the_suppliers_columns_first_and_says_which_row_of_which_run
     assert {row["_import_run_id"] for row in rows} == {there.newest().name}
 
 
-def test_mended_rows_are_linked_to_what_they_were_and_counted_once(there):
+def test_corrected_rows_are_linked_to_their_originals_and_counted_once(there):
     path, rows = rejected(there)
     first = there.newest().name
     for row in rows:
@@ -141,7 +141,7 @@ def test_a_list_that_a_spreadsheet_has_damaged_is_restored_cell_by_cell(there, e
     assert "RETURN.CELLS_RESTORED" in result.stdout
 
 
-def test_a_mended_cell_of_which_only_a_display_is_left_sets_its_row_aside(there):
+def test_a_corrected_cell_known_only_as_displayed_sets_its_row_aside(there):
     (there.folder / "phones.csv").write_text(
         f"{HEADER}\nA,Ann,a@example.com,no number,ZAR,5,gold\n"
     )
@@ -156,7 +156,7 @@ def test_a_mended_cell_of_which_only_a_display_is_left_sets_its_row_aside(there)
     assert "RETURN.CELLS_LOST" in {finding["code"] for finding in there.summary()["findings"]}
 
 
-def test_a_cell_that_was_to_be_mended_is_taken_as_it_came_and_named(there):
+def test_a_cell_to_be_corrected_is_taken_unchanged_and_named(there):
     path, rows = rejected(there)
     for row in rows:
         mend(row)
@@ -167,7 +167,7 @@ def test_a_cell_that_was_to_be_mended_is_taken_as_it_came_and_named(there):
     assert {finding["code"] for finding in there.summary()["findings"]} == {"RETURN.CELLS_KEPT"}
 
 
-def test_a_mended_cell_is_not_named_where_a_text_like_it_came_back_as_it_was_in_its_column(there):
+def test_a_corrected_cell_is_not_named_where_its_column_keeps_a_similar_text(there):
     (there.folder / "yen.csv").write_text(
         "external_reference,email,currency,balance\nA,a@b.org,JPY,500.00\nB,b@b.org,JPY,700.00\n"
     )
@@ -186,7 +186,7 @@ def test_a_mended_cell_is_not_named_where_a_text_like_it_came_back_as_it_was_in_
     assert found[1][0].startswith("2 cells (columns: balance")
 
 
-def test_rows_whose_run_is_gone_are_taken_as_they_come_and_told(there):
+def test_rows_of_a_missing_run_are_taken_unchanged_and_reported(there):
     path, rows = rejected(there)
     there.folder.joinpath("mended.csv").write_text(written(rows), encoding="utf-8")
     shutil.rmtree(path.parent)
@@ -235,7 +235,7 @@ def test_the_names_of_folders_are_never_patterns(inside):
     assert (status["resubmitted"], status["overall"]) == (3, {"created": 4})
 
 
-def test_amounts_of_a_workbook_are_read_alike_when_their_rows_come_back(tmp_path):
+def test_amounts_of_a_workbook_are_read_alike_when_resubmitted(tmp_path):
     there, names = Inside(tmp_path), ["external_reference", "email", "currency", "balance"]
     fields = "".join(f"  {name}: {name}\n" for name in names[:3])
     (tmp_path / "job.yaml").write_text(
@@ -349,7 +349,7 @@ def test_a_reference_is_not_restored_where_two_records_of_the_list_differ_in_not
     }
 
 
-def test_a_strangers_row_that_names_a_record_of_another_run_is_rejected(payers):
+def test_a_foreign_row_that_names_a_record_of_another_run_is_rejected(payers):
     """Attack 3. Before: the stranger was created with the reference of the record that it names. After: it is rejected."""
     _, rows = rejected(payers)
     stranger = {
@@ -359,7 +359,7 @@ def test_a_strangers_row_that_names_a_record_of_another_run_is_rejected(payers):
     assert sent_back(payers, [stranger]) == ({}, [f"{MISMATCH}:name"])
 
 
-def test_our_columns_copied_from_another_row_are_rejected_and_the_row_that_they_belong_to_is_taken(
+def test_our_columns_copied_to_another_row_are_rejected_and_their_own_row_is_accepted(
     payers,
 ):
     """Attack 3. Before: Ben was created as 261000000000001. After: only Ann is."""
@@ -384,7 +384,7 @@ def test_an_origin_that_was_edited_is_rejected(payers, column):
     assert reasons == [MISMATCH]
 
 
-def test_a_row_that_was_rejected_as_another_record_is_rejected_again_and_taken_in_a_file_of_its_own(
+def test_a_row_copied_from_another_record_is_rejected_again_and_accepted_in_a_new_file(
     payers,
 ):
     _, rows = rejected(payers)
@@ -421,7 +421,7 @@ def test_a_list_whose_check_cannot_be_tested_is_new_records_and_reported(payers,
     assert json.loads(payers("status", first, "--json").stdout)["resubmitted"] == 0
 
 
-def test_rows_deleted_or_sorted_whole_and_columns_of_ones_own_are_no_reason_to_reject(payers):
+def test_deleted_or_sorted_rows_and_added_columns_are_not_rejected(payers):
     _, rows = rejected(payers)
     some = [
         {"remark": "checked", **rows[2], "external_reference": "2.61E+14"},
@@ -488,7 +488,7 @@ def refusing_billing():
         server.server_close()
 
 
-def test_a_list_with_what_billing_said_can_be_read_again_whatever_characters_it_used(inside):
+def test_a_list_with_texts_of_billing_can_be_read_again_with_any_characters(inside):
     """Attack 22. Before: every row came back as READ.CONTROL_CHARACTER. After: the mended row is read and linked."""
     (inside.folder / "c.csv").write_text(f"{HEADER}\nA-1,Ann,ann@example.com,,ZAR,5,gold\n")
     with refusing_billing() as url:
@@ -513,7 +513,7 @@ def test_a_list_with_what_billing_said_can_be_read_again_whatever_characters_it_
 
 
 @pytest.mark.parametrize("name", ["rejected.xlsx", "rejected.csv"])
-def test_a_list_is_fed_back_as_it_is_to_a_job_whose_workbook_has_titles_a_total_and_a_sheet_of_its_own(
+def test_a_list_is_resubmitted_unchanged_to_a_job_with_titles_a_total_and_a_named_sheet(
     inside, name
 ):
     book = openpyxl.Workbook()

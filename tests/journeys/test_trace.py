@@ -52,7 +52,7 @@ def traced(pipeline, what, *words, environment=None):
     return json.loads(result.stdout)
 
 
-def test_a_row_that_was_invalid_mended_sent_lost_and_adopted_is_one_story(life):
+def test_trace_follows_a_row_through_rejection_correction_loss_and_adoption(life):
     pipeline, outside, first = life
 
     found = traced(pipeline, "A-1", "--pii", "full", "--now", environment=outside.environment)
@@ -89,7 +89,7 @@ def test_the_same_life_is_found_by_its_row_and_by_its_billing_id(life):
     assert by_row == by_billing_id == whole
 
 
-def test_unless_it_is_asked_for_a_life_is_told_without_a_word_of_the_person(life):
+def test_trace_shows_no_personal_data_unless_asked_to(life):
     pipeline, _, _ = life
 
     shown, as_json = pipeline("trace", "A-1").stdout, pipeline("trace", "A-1", "--json").stdout
@@ -114,7 +114,7 @@ def test_unless_it_is_asked_for_a_life_is_told_without_a_word_of_the_person(life
     assert "corrects c.csv:2" in shown
 
 
-def test_what_nobody_knows_is_said_to_be_unknown(pipeline):
+def test_trace_reports_an_unknown_reference_as_unknown(pipeline):
     result = pipeline("trace", "B/1")
 
     assert (result.returncode, result.stdout) == (1, "")
@@ -134,7 +134,7 @@ def test_a_row_id_is_that_of_the_newest_run_and_no_other_persons_row_of_that_num
     assert traced(pipeline, f"{first} c.csv:2", "--pii", "full")["persons"] == ["A-1"]
 
 
-def test_rows_that_mend_others_of_one_number_are_lives_of_their_own(pipeline, outside):
+def test_corrections_of_rows_with_one_number_are_traced_separately(pipeline, outside):
     there = ("--base-url", outside.base_url, "--yes")
     for reference in ("A-1", "B-1"):
         (pipeline.folder / "c.csv").write_text(f"{HEADER}\n{reference},Ann,,not a number,ZAR,100\n")
@@ -150,7 +150,7 @@ def test_rows_that_mend_others_of_one_number_are_lives_of_their_own(pipeline, ou
         assert [one["fate"] for one in found["appearances"]] == ["invalid", "created"]
 
 
-def test_the_reference_of_another_customer_of_whom_a_row_reminds_is_a_person_too(pipeline, outside):
+def test_the_reference_of_a_similar_customer_is_personal_data_too(pipeline, outside):
     (pipeline.folder / "known.csv").write_text(
         f"{HEADER}\nold-customer,Old,thandi@example.com,,ZAR,1\n"
     )
@@ -185,9 +185,7 @@ def test_billing_is_compared_with_what_was_sent_and_not_with_a_row_that_was_held
     assert held.splitlines()[-1] == "billing now: not found"
 
 
-def test_billing_is_asked_for_the_customer_that_is_named_and_not_for_another_of_its_conflict(
-    pipeline, outside
-):
+def test_the_named_customer_is_looked_up_not_another_of_the_conflict(pipeline, outside):
     there = ("--base-url", outside.base_url)
     header = "external_reference,name,currency,balance"
     files = {"a.csv": ["S3,Ann,ZAR,1", "S3,Bob,ZAR,2"], "b.csv": ["S3,Zoe,ZAR,500"]}

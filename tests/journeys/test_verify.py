@@ -91,7 +91,7 @@ def copied(sample_run, tmp_path):
     return pipeline, mine
 
 
-def test_a_plan_of_which_nothing_was_sent_holds_too(sample_run, pipeline):
+def test_a_plan_that_sent_nothing_verifies_too(sample_run, pipeline):
     assert verify(pipeline, plan(pipeline, sample_run[0].folder / "customers.csv")) == (0, {})
 
 
@@ -133,7 +133,7 @@ def test_a_plan_of_which_nothing_was_sent_holds_too(sample_run, pipeline):
         ),
     ],
 )
-def test_a_file_holds_however_it_is_written(pipeline, written):
+def test_verify_holds_for_every_file_format(pipeline, written):
     text = (
         'external_reference,name,currency,balance\nC-1,"Ann\nof two lines",ZAR,100\nC-2,"Bo ""B""",ZAR,-250\n'
         "C-3,Cy,ZAR,7\nC-3,Cy,ZAR,7\nC-4,Di,ZAR,1.5\n"
@@ -146,7 +146,7 @@ def test_a_file_holds_however_it_is_written(pipeline, written):
     assert open_checks(pipeline, folder) == ["the workbooks agree with the page and the lists"]
 
 
-def test_unreadable_records_of_one_line_and_of_several_hold(pipeline):
+def test_unreadable_records_of_one_or_several_lines_verify(pipeline):
     lines = [
         b"external_reference,name,currency,balance",
         b"C-1,Ann,ZAR,100",
@@ -166,7 +166,7 @@ def test_unreadable_records_of_one_line_and_of_several_hold(pipeline):
     assert verify(pipeline, folder) == (0, {})
 
 
-def test_parquet_and_workbooks_hold_and_what_is_not_read_again_is_said(pipeline):
+def test_parquet_and_workbooks_hold_and_the_unread_parts_are_listed(pipeline):
     rows = {
         "external_reference": ["P-1", "P-2"],
         "currency": ["ZAR", "ZAR"],
@@ -234,7 +234,7 @@ def test_a_cell_or_a_row_of_a_parquet_file_that_is_not_as_listed_is_named(pipeli
     ],
     ids=["blank in the preamble", "blank behind the footer", "both", "cut in its last line end", "half a character", "half a pair"],
 )  # fmt: skip
-def test_a_file_whose_edges_are_strange_holds(pipeline, text, source):
+def test_a_file_with_unusual_edges_verifies(pipeline, text, source):
     (pipeline.folder / "customers.csv").write_bytes(text)
     (pipeline.folder / "job.yaml").write_text(
         f"environment: sandbox\nmerchant: m\nsource: {source}\n"
@@ -245,7 +245,7 @@ def test_a_file_whose_edges_are_strange_holds(pipeline, text, source):
     assert verify(pipeline, folder) == (0, {})
 
 
-def test_a_row_of_which_only_a_spreadsheets_display_is_left_holds(pipeline):
+def test_a_row_known_only_as_displayed_is_held(pipeline):
     (pipeline.folder / "customers.csv").write_text(
         "external_reference,name,phone,currency,balance\nA-1,Ann,0821234567,ZAR,1.5\n"
     )
@@ -262,7 +262,7 @@ def test_a_row_of_which_only_a_spreadsheets_display_is_left_holds(pipeline):
     assert verify(pipeline, second) == (0, {})
 
 
-def test_rows_that_came_back_hold_where_a_spreadsheet_has_changed_their_cells(pipeline):
+def test_resubmitted_rows_are_accounted_for_where_a_spreadsheet_changed_cells(pipeline):
     (pipeline.folder / "customers.csv").write_text(
         "external_reference,name,phone,currency,balance\n00123,Ann,0821234567,ZAR,1.5\n00124,Bo,0821234568,ZAR,2.5\n"
     )
@@ -334,7 +334,7 @@ def broken(folder):
 @pytest.mark.parametrize(
     "make", [os.mkfifo, a_link_to_a_device, a_folder], ids=["pipe", "device", "folder"]
 )
-def test_a_pipe_device_or_folder_in_the_place_of_any_file_is_named(copied, make):
+def test_a_pipe_device_or_folder_in_place_of_any_file_is_named(copied, make):
     _, folder = copied
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
 
@@ -398,7 +398,7 @@ def test_an_input_that_is_a_pipe_now_is_named(copied):
         ArrowException("Failed to launch worker thread: Resource temporarily unavailable"),
     ],
 )
-def test_a_limit_of_the_machine_is_no_fault_of_the_files(copied, monkeypatch, refused):
+def test_a_limit_of_the_machine_is_not_blamed_on_the_files(copied, monkeypatch, refused):
     pipeline, folder = copied
 
     def refuse(*_given: object) -> None:
@@ -715,7 +715,7 @@ def without_what_was_staged(folder):
         (with_a_row_that_mends_nothing, "every fingerprint"),
     ],
 )
-def test_a_lie_whose_hashes_were_made_to_fit_is_found_by_what_it_says(copied, lie, broken):
+def test_a_lie_with_matching_hashes_is_found_by_its_content(copied, lie, broken):
     pipeline, folder = copied
     lie(folder)
     reseal(folder)
@@ -748,7 +748,7 @@ def held_run(tmp_path_factory):
 HELD = "summary.json and held.csv agree with the fields"
 
 
-def test_fields_in_which_held_records_differ_are_recomputed_and_what_is_not_in_the_folder_is_named(
+def test_differing_fields_of_held_records_are_recomputed_and_missing_evidence_is_named(
     held_run,
 ):
     pipeline, runs = held_run
@@ -821,7 +821,7 @@ def test_an_input_line_that_no_list_has_is_named_by_its_number(copied):
     assert any("customers.csv: line 151" in found for found in wrong.values()), wrong
 
 
-def test_what_fell_under_retention_is_said_and_no_fault(copied):
+def test_files_removed_by_retention_are_named_and_are_not_a_fault(copied):
     pipeline, folder = copied
     shutil.rmtree(folder / "staged")
 
@@ -831,7 +831,7 @@ def test_what_fell_under_retention_is_said_and_no_fault(copied):
     assert "the staged files are unchanged" in open_checks(pipeline, folder)
 
 
-def test_an_input_that_is_gone_is_named(copied):
+def test_a_missing_input_is_named(copied):
     pipeline, folder = copied
     (folder.parent / "customers.csv").unlink()
 
@@ -843,7 +843,7 @@ def test_an_input_that_is_gone_is_named(copied):
 
 
 @pytest.mark.long
-def test_no_byte_of_a_manifest_whatever_it_becomes_is_a_fault_of_ours(copied):
+def test_no_changed_byte_of_a_manifest_is_our_bug(copied):
     pipeline, folder = copied
     path = folder / "manifest.json"
     whole = path.read_bytes()
@@ -854,7 +854,7 @@ def test_no_byte_of_a_manifest_whatever_it_becomes_is_a_fault_of_ours(copied):
         assert result.returncode == 7, (at, result.stderr)
 
 
-def test_verify_prints_each_check_and_what_it_comes_to(sample_run):
+def test_verify_prints_each_check_and_its_result(sample_run):
     pipeline, folder = sample_run
 
     result = pipeline("verify", folder.name)
@@ -870,7 +870,7 @@ def three_once(tmp_path_factory):
     return pipeline, run(pipeline, "customers.csv")
 
 
-def test_a_carriage_return_put_into_the_middle_of_a_line_is_named_and_no_fault_of_ours(three_once):
+def test_a_carriage_return_inside_a_line_is_named_and_is_not_our_bug(three_once):
     pipeline, folder = three_once
     source = pipeline.folder / "customers.csv"
     whole = source.read_text()
@@ -884,7 +884,7 @@ def test_a_carriage_return_put_into_the_middle_of_a_line_is_named_and_no_fault_o
 
 
 @pytest.mark.parametrize("at", [0, 1, -5, -9])
-def test_a_table_that_is_none_any_more_is_named_and_no_fault_of_ours(three_once, tmp_path, at):
+def test_a_damaged_table_is_named_and_is_not_our_bug(three_once, tmp_path, at):
     pipeline, whole = three_once
     folder = tmp_path / whole.name
     shutil.copytree(whole, folder)

@@ -129,7 +129,7 @@ def test_once_billing_has_refused_the_earlier_request_the_record_is_sent_under_a
     assert pipeline("verify", pipeline.newest().name).returncode == 0
 
 
-def test_an_earlier_request_that_another_run_settles_does_not_make_the_waiting_record_created(
+def test_an_earlier_request_that_another_run_resolves_does_not_create_the_waiting_record(
     pipeline, billing, waiting
 ):
     del billing.creates["ref-3"]

@@ -179,7 +179,7 @@ def _result(run: PlannedRun) -> tuple:
     )
 
 
-def test_the_lists_hold_the_cells_as_they_stood_in_the_file(tmp_path):
+def test_the_lists_contain_the_original_cells_of_the_file(tmp_path):
     lines = [line for line in [*GOOD, *INVALID] for _ in range(2)]
     random.Random(7).shuffle(lines)
     content = "\n".join(lines) + "\n"
@@ -213,7 +213,7 @@ def test_debits_and_credits_beyond_2_to_the_63_are_exact_in_every_fate(tmp_path)
     assert run.report.holds
 
 
-def test_a_rejected_list_fed_back_as_it_is_is_rejected_again_for_the_same_reasons(tmp_path):
+def test_a_rejected_list_resubmitted_unchanged_is_rejected_for_the_same_reasons(tmp_path):
     first = plan_of("\n".join(INVALID), tmp_path)
     settings = Settings(home=tmp_path / "home", reports=tmp_path / "again")
 

@@ -32,7 +32,7 @@ texts = (
         "a@b.c",
     ]
 )
-def test_what_the_expressions_settle_is_what_email_validator_says(given):
+def test_decisions_of_the_expressions_equal_those_of_email_validator(given):
     addresses = pl.Series("text", given, dtype=pl.String)
     plain = addresses.to_frame().select(_is_plain(pl.col("text"))).to_series()
     hopeless = is_hopeless(addresses)

@@ -106,7 +106,7 @@ def read_right(code: str, words: str, count: int, length: int) -> list[bool]:
     ]
 
 
-def test_a_cp1252_file_is_suggested_as_cp1252_whatever_its_language_and_however_short():
+def test_a_cp1252_file_of_any_language_and_length_is_suggested_as_cp1252():
     """320 files: names of one language or of all, addresses, capitals, or nothing but quotes, dashes and the euro sign."""
     families = {
         **NAMES,

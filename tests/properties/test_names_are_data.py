@@ -28,16 +28,16 @@ WIDTH = 115  #: columns of a table; the long programme runs many narrower worlds
 
 
 @pytest.mark.parametrize("every_form", [False, pytest.param(True, marks=pytest.mark.long)])
-def test_every_command_takes_every_name_as_it_is(tmp_path, every_form):
+def test_every_command_takes_every_name_literally(tmp_path, every_form):
     assert walk(0, tmp_path, WIDTH, every_form=every_form).faults == []
 
 
-def test_the_world_of_this_test_holds_more_than_a_hundred_odd_names(tmp_path):
+def test_this_test_uses_more_than_a_hundred_odd_names(tmp_path):
     assert len(world(0, tmp_path, WIDTH).names & set(PIECES)) > 100
 
 
 @given(_CAUSES)
-def test_the_verifier_reads_every_cause_of_a_cell_again_whatever_its_column_is_called(causes):
+def test_the_verifier_rereads_every_cause_of_a_cell_under_any_column_name(causes):
     assert causes_in(in_one_cell(causes)) == causes
     assert [Cause.parse(cause).column for cause in causes] == [
         cause.partition(":")[2] or None for cause in causes

@@ -79,7 +79,7 @@ def test_any_digits_are_judged_as_phonenumbers_judges_them(pairs):
     assert wrong == []
 
 
-def test_what_is_undecided_is_asked_of_phonenumbers_and_stands_in_its_place():
+def test_phonenumbers_decides_the_undecided_phones_in_place():
     texts = [
         "0821234567",
         None,

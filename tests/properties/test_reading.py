@@ -90,7 +90,7 @@ def test_every_line_after_a_header_is_blank_or_in_exactly_one_record(body):
 
 @settings(max_examples=10, deadline=None)
 @given(hostile_bytes)
-def test_what_is_read_as_a_record_says_what_a_strict_csv_reader_sees_in_its_lines(body):
+def test_a_readable_record_equals_that_of_a_strict_csv_reader(body):
     content = HEADER + body
 
     _, records = read_bytes(content)
@@ -225,7 +225,7 @@ def test_a_table_with_another_delimiter_is_read_cell_by_cell_as_with_commas(
 
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=24).map(b"".join), st.sampled_from(";|"))
-def test_hostile_bytes_are_judged_alike_whatever_delimiter_is_declared(body, delimiter):
+def test_hostile_bytes_are_judged_alike_for_every_declared_delimiter(body, delimiter):
     swapped = (HEADER + body).replace(b",", delimiter.encode())
 
     lines, expected = read_bytes(HEADER + body)
@@ -414,7 +414,7 @@ plain_lines = st.one_of(
     st.sampled_from(["utf-8", "latin-1"]),
     st.integers(1, 400),
 )
-def test_the_short_way_through_plain_blocks_and_the_long_way_read_the_same(
+def test_the_fast_path_and_the_full_parser_read_the_same(
     lines, end, ended, delimiter, encoding, batch_bytes
 ):
     text = end.join(["external_reference,name,note", *lines]) + (end if ended else "")
@@ -433,7 +433,7 @@ def test_the_short_way_through_plain_blocks_and_the_long_way_read_the_same(
     assert told(short=True) == told(short=False)
 
 
-def test_most_of_a_clean_file_takes_the_short_way(monkeypatch):
+def test_most_of_a_clean_file_takes_the_fast_path(monkeypatch):
     taken_short = []
     plain = csv_file.plain_cells
     monkeypatch.setattr(

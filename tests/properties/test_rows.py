@@ -127,7 +127,7 @@ def test_the_example_numbers_of_the_whole_world_stay_what_they_are_when_read_aga
     st.integers(0, 10),
     st.frozensets(st.integers(0, 9), max_size=3),
 )
-def test_judging_two_parts_gives_what_judging_the_whole_gives(cells, cut, unreadable):
+def test_validating_two_parts_equals_validating_the_whole(cells, cut, unreadable):
     whole = records(cells, unreadable=unreadable)
     cut = min(cut, whole.height)
 

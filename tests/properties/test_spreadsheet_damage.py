@@ -249,5 +249,7 @@ def table(rows, places=None):
         ("", "123", None),
     ],
 )
-def test_what_a_spreadsheet_does_is_told_apart_from_what_a_person_does(original, came_back, kind):
+def test_changes_of_a_spreadsheet_are_distinguished_from_those_of_a_person(
+    original, came_back, kind
+):
     assert damage(original, came_back) == kind

@@ -349,7 +349,7 @@ IGNORABLE = [
 ]
 
 
-def test_what_unicode_lets_programs_ignore_rejects_a_reference_an_email_and_a_phone_by_its_name():
+def test_ignorable_characters_reject_a_reference_email_or_phone_by_name():
     ignorable = list(map(chr, IGNORABLE))
     fields = {"external_reference": "a{}1", "email": "an{}n@example.com", "phone": "082{}1234567"}
     declared = layout(external_reference="R", email="E", phone="P")

@@ -262,13 +262,13 @@ def test_each_rule_has_a_history_that_breaks_it():
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_the_auditor_says_nothing_of_a_good_history(name):
+def test_the_auditor_finds_nothing_in_a_good_history(name):
     history, claims = GOOD[name]
 
     assert audit(history, PLANNED, claims, lag=LAG) == []
 
 
-def test_what_an_earlier_process_recorded_leaves_doubt_for_a_later_one_and_for_no_other():
+def test_requests_of_an_ended_process_are_in_doubt_only_for_later_ones():
     taken = create(3, status=409, is_own=True)
     history, [claims] = (
         [OF_ANOTHER, taken, look_up(4, "c0")],
@@ -302,11 +302,11 @@ def test_a_history_is_read_from_lines_as_it_was_written():
         (422, "text/html", b"<html>", False),
     ],
 )
-def test_only_billing_s_own_word_settles_anything(status, content_type, body, is_own):
+def test_only_responses_of_billing_itself_are_final(status, content_type, body, is_own):
     assert answered(status, content_type, body, "A").get("is_own", False) is is_own
 
 
-def test_a_recorded_sandbox_says_what_each_request_did_and_what_it_was_answered(tmp_path):
+def test_a_recording_sandbox_lists_the_effect_and_response_of_each_request(tmp_path):
     path = tmp_path / "history.jsonl"
     with running_sandbox(tmp_path / "billing.sqlite", history=path) as outside:
         client = httpx.Client(base_url=f"{outside.base_url}/billing", trust_env=False)
@@ -365,7 +365,7 @@ def test_random_nights_against_an_unreliable_server_violate_nothing(seed):
     assert Rule.ONE_EFFECT in _rules(audit(twice, planned))
 
 
-def test_without_a_rule_of_the_protocol_the_auditor_finds_what_follows():
+def test_without_a_rule_of_the_protocol_the_auditor_finds_the_violation():
     with mutants.without("1: a new key where no answer came"):
         found = workload.journey(6, nights=2, may_start_processes=False)
 

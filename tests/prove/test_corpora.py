@@ -47,7 +47,7 @@ def parquet(tmp_path):
     return tmp_path / "c.parquet"
 
 
-def test_what_we_read_of_our_own_files_a_second_reader_reads_too(parquet):
+def test_a_second_reader_agrees_on_our_own_files(parquet):
     found = {path: compare(path, DECLARED.get(path.name)) for path in (*OWN_FILES, parquet)}
 
     assert {path.name: one.unexplained for path, one in found.items() if one.unexplained} == {}

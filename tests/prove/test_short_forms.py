@@ -40,7 +40,7 @@ SEEDS, BLOCK = 60, 20
     "first",
     [0, *(pytest.param(first, marks=pytest.mark.long) for first in range(BLOCK, SEEDS, BLOCK))],
 )
-def test_simulated_runs_create_each_customer_once_whatever_fails_and_dies(first):
+def test_simulated_runs_create_each_customer_once_under_all_failures(first):
     failed = {
         seed: verdict.faults
         for seed in range(first, first + BLOCK)
@@ -56,7 +56,7 @@ def test_the_same_seed_is_the_same_run():
     assert simulation.run(told) == simulation.run(told)
 
 
-def test_without_the_unique_reference_nobody_is_created_twice_either():
+def test_without_unique_references_no_customer_is_created_twice_either():
     failed = {
         seed: verdict.faults
         for seed in range(10)
@@ -74,7 +74,7 @@ def test_start_kill_wait_change_rotate_and_lose_in_any_order(seed):
 
 
 @pytest.mark.parametrize(("patience", "exit_code"), [(300.0, 5), (900.0, None)])
-def test_an_outage_of_ten_minutes_is_ridden_out_or_stopped_at_as_the_job_says_and_nobody_is_created_twice(
+def test_the_job_decides_whether_a_run_waits_out_ten_minutes_of_outage_and_no_customer_is_created_twice(
     tmp_path, patience, exit_code
 ):
     world = simulation.World(random.Random(1))
@@ -127,7 +127,7 @@ def test_a_key_that_is_revoked_while_billing_is_away_stops_the_run_as_soon_as_bi
     assert world.now < 60  # the first question after the outage
 
 
-def test_nights_whose_files_change_and_requests_that_are_given_up_create_nobody_twice():
+def test_nights_with_changed_files_and_given_up_requests_create_no_customer_twice():
     assert nights.block(range(10))["failures"] == {}
 
 
@@ -137,7 +137,7 @@ def test_without_a_rule_a_simulated_run_fails_that_passes_with_it(rule):
 
 
 @pytest.mark.parametrize("pair", mutants.UNSURVIVABLE)
-def test_what_no_client_can_survive_without_the_unique_reference_is_named_and_survived_with_it(
+def test_faults_that_need_unique_references_are_named_and_survived_with_them(
     pair,
 ):
     seeds = range(6)
@@ -154,7 +154,7 @@ def test_what_no_client_can_survive_without_the_unique_reference_is_named_and_su
     ]
 
 
-def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once():
+def test_a_run_killed_repeatedly_creates_each_customer_once():
     told = journey(2, 2, opaque=True, rows=60)
 
     assert told.faults == []
@@ -162,7 +162,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_each_customer_once():
 
 
 @pytest.mark.parametrize("seed", range(1))
-def test_a_bad_network_between_us_and_billing_makes_nobody_twice(seed):
+def test_a_bad_network_creates_no_customer_twice(seed):
     told = chaos.journey(seed, 80, silence=0.5)
 
     assert told.faults == []
@@ -213,7 +213,7 @@ DISKS = tuple(kind for kind in disk.kinds() if kind in {"full", "wal_cut"})
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=[pytest.mark.long] * (kind == "full")) for kind in DISKS]
 )
-def test_whatever_the_disk_does_each_customer_is_created_once_and_a_resume_finishes(kind):
+def test_on_a_failing_disk_each_customer_is_created_once_and_a_resume_finishes(kind):
     assert disk.journey(1, kind, rows=400).faults == []
 
 
@@ -232,9 +232,7 @@ PRESSED_EVERY_DAY = {"run": ("files of at most 50 kB",), "status": ("stdout full
     [(PRESSED_EVERY_DAY, False), pytest.param(PRESSED, True, marks=pytest.mark.long)],
     ids=["some", "all"],
 )
-def test_under_pressure_a_command_ends_with_the_code_of_what_happened_and_its_work_succeeds_afterwards(
-    pressed, is_whole
-):
+def test_under_pressure_a_command_exits_by_the_rule_and_succeeds_afterwards(pressed, is_whole):
     with exit_codes.made_world(is_whole=is_whole) as world:
         found = [
             one
@@ -301,7 +299,7 @@ def test_the_package_has_no_kill_point_and_reads_no_such_variable():
 
 
 @pytest.mark.long
-def test_what_half_a_run_left_is_gone_on_with_and_looked_at_meanwhile(tmp_path, monkeypatch):
+def test_a_half_finished_run_can_be_viewed_and_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr(at_scale, "TRIES", 1)
 
     found = at_scale.measured(tmp_path / "some", 500, 2_000)
@@ -339,9 +337,7 @@ DAMAGED_EVERY_DAY = (
     [(DAMAGED_EVERY_DAY, 6, False), pytest.param(DAMAGED, 20, True, marks=pytest.mark.long)],
     ids=["some", "all"],
 )
-def test_whatever_is_damaged_of_an_old_run_every_command_does_what_it_does_without_it(
-    tmp_path, damages, cells, is_whole
-):
+def test_every_command_works_without_an_old_run_that_is_damaged(tmp_path, damages, cells, is_whole):
     world = damaged_runs.World.made(tmp_path, is_whole=is_whole)
     played = {command for _, commands, _ in damages for command in commands}
     without_old = world.without_old(
@@ -375,7 +371,7 @@ def test_a_plan_and_the_same_work_by_hand_differ_in_nothing_that_has_no_name(tmp
 
 @pytest.mark.long
 @pytest.mark.xdist_group("benches of planning")
-def test_growth_is_told_and_drawn(tmp_path, files, monkeypatch):
+def test_growth_is_stated_and_drawn(tmp_path, files, monkeypatch):
     rows = ["--rows", "0.001", "--known", "0.001"]
     monkeypatch.setattr(
         "sys.argv", ["growth", *rows, "--folder", str(files), "--results", str(tmp_path)]
@@ -389,7 +385,7 @@ def test_growth_is_told_and_drawn(tmp_path, files, monkeypatch):
 
 @pytest.mark.long
 @pytest.mark.xdist_group("benches of planning")
-def test_files_full_of_trouble_are_planned_without_losing_a_row(tmp_path, files):
+def test_messy_files_are_planned_without_losing_a_row(tmp_path, files):
     assert kinds.bench(files, rows=1_000, rounds=1, results=tmp_path) == 0
 
     hopeless, repeating = (tmp_path / "kinds.md").read_text().splitlines()[-2:]

@@ -12,7 +12,7 @@ def test_the_items_and_their_order_stay():
     assert list(one_ahead([])) == []
 
 
-def test_never_more_than_one_is_made_before_it_is_asked_for():
+def test_at_most_one_item_is_prepared_ahead():
     made = []
 
     def series():
@@ -24,7 +24,7 @@ def test_never_more_than_one_is_made_before_it_is_asked_for():
         assert len(made) <= used + 2
 
 
-def test_what_making_an_item_raises_is_raised_in_its_turn():
+def test_an_error_while_preparing_an_item_is_raised_in_its_turn():
     def series():
         yield 1
         raise ValueError("the second")
@@ -81,7 +81,7 @@ def test_whoever_hands_over_waits_for_the_one_before():
 
 
 @pytest.mark.parametrize("handed_over", [2, 6])
-def test_what_putting_away_raises_is_raised_at_the_next_or_at_the_end(handed_over):
+def test_an_error_while_writing_behind_is_raised_at_the_next_or_last_item(handed_over):
     away = []
 
     def put_away(number):

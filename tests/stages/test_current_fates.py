@@ -55,7 +55,7 @@ def fates(current):
     }
 
 
-def test_an_item_is_open_since_it_was_first_met_by_its_reference_and_closed_by_a_good_row():
+def test_an_item_is_open_from_its_first_run_until_a_good_row_closes_it():
     current = after(
         run(A, (2, "A", "invalid"), (3, "B", "invalid"), (4, "C", "created")),
         run(B, (9, "A", "needs_review"), (3, "B", "created")),
@@ -188,7 +188,7 @@ def test_records_are_linked_by_rules(rule):
     assert fates(after(*runs)) == expected
 
 
-def test_what_became_of_a_run_is_counted_by_fate_and_run():
+def test_current_fates_of_a_run_are_counted_by_fate_and_run():
     first = run(
         A,
         (2, "A", "invalid"),
@@ -209,7 +209,7 @@ def test_what_became_of_a_run_is_counted_by_fate_and_run():
     assert resubmitted(current, first.lazy(), "run-1") == 2
 
 
-def test_rows_that_came_back_are_counted_where_their_record_first_came_in_an_earlier_file_too():
+def test_resubmitted_rows_count_where_their_record_first_appeared_even_in_an_earlier_file():
     first, second = (
         run(A, (2, "A", "needs_review")),
         run(B, (2, "A", "needs_review"), (3, "B", "invalid")),
@@ -223,7 +223,7 @@ def test_rows_that_came_back_are_counted_where_their_record_first_came_in_an_ear
     assert resubmitted(current, second.lazy(), "run-2") == 2
 
 
-def test_the_ledger_settles_what_was_in_doubt_or_not_attempted_and_nothing_else():
+def test_the_ledger_resolves_only_records_in_doubt_or_not_attempted():
     current = after(
         run(
             A,
@@ -255,7 +255,7 @@ def test_the_ages_of_open_items_come_to_their_number_and_their_sums():
     ]
 
 
-def test_a_twin_is_settled_when_the_ledger_settles_the_row_that_was_chosen():
+def test_a_repeated_row_shares_the_outcome_of_the_chosen_row():
     held = run(A, (2, "A", "needs_review"), (3, "A", "needs_review"))
     current = after(held, run(B, (2, "A", "in_doubt", (1, "a.csv:3"))))
 
@@ -268,7 +268,7 @@ def test_a_twin_is_settled_when_the_ledger_settles_the_row_that_was_chosen():
     }
 
 
-def test_a_record_in_doubt_is_not_that_of_a_new_file_with_other_content_and_each_becomes_what_its_content_became():
+def test_a_record_in_doubt_and_a_new_record_of_other_content_each_get_their_own_fate():
     sent, fed = run(A, (2, "A/f1", "in_doubt")), run(B, (9, "A/f2", "in_doubt"))
 
     both = after(sent, fed)
@@ -287,7 +287,7 @@ def test_a_record_in_doubt_is_not_that_of_a_new_file_with_other_content_and_each
     assert fates(given_up) == {"a:2": "given_up", "b:9": "needs_review"}
 
 
-def test_a_record_that_was_given_up_is_the_same_where_its_content_comes_again_and_another_where_it_differs():
+def test_a_given_up_record_is_recognized_by_equal_content_only():
     sent = run(A, (2, "A/f1", "given_up"))
 
     assert fates(after(sent, run(B, (9, "A/f1", "given_up")))) == {"a:2": "given_up"}

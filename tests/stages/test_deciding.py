@@ -199,9 +199,7 @@ def test_a_stop_carries_the_exit_code_of_its_reason(text, exit_code):
     ],
 )
 @pytest.mark.parametrize("why", [None, Why.OLD_KEY, Why.SWEEP])
-def test_who_is_refused_at_the_door_waits_for_what_others_get_and_the_stop_that_it_may_be_is_4(
-    text, why
-):
+def test_a_refused_first_record_waits_for_others_and_a_stop_exits_4(text, why):
     step = decide(Progress(why=why), outcome_of(text), 0.5, 0, POLICY)
 
     assert isinstance(step, TurnedAway)
@@ -299,7 +297,7 @@ def test_only_a_success_makes_a_canary_be_looked_up():
 # the sweep
 
 
-def test_a_row_whose_another_send_could_do_harm_is_only_looked_up_by_the_sweep():
+def test_the_sweep_only_looks_up_a_row_whose_resend_could_do_harm():
     doubt = decide(
         Progress(why=Why.FOR_THE_RECORD, is_in_doubt=True, may_be_sent=False),
         NotFound(),
@@ -375,7 +373,7 @@ def test_a_lookup_that_finds_nothing_counts_only_a_lag_after_the_last_send_and_l
     )
 
 
-def test_a_request_that_still_runs_is_asked_for_after_1_2_4_seconds_within_the_budget_of_its_record():
+def test_a_request_in_progress_is_repeated_after_1_2_4_seconds_within_its_budget():
     waits, row = [], Progress()
 
     while isinstance(
@@ -648,7 +646,7 @@ def test_a_customer_that_our_own_doubtful_send_may_have_made_is_never_called_som
 
 @given(lives())
 @settings(max_examples=42, deadline=None)
-def test_a_row_is_sent_five_times_at_most_and_once_more_by_the_sweep_whatever_is_answered(life):
+def test_a_row_is_sent_at_most_five_times_and_once_more_by_the_sweep(life):
     assert sum(row.why is None for row, _, _ in life.turns) <= POLICY.sends - 1
 
 

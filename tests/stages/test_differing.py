@@ -74,7 +74,7 @@ def differing(rows, *, known=(), stated=(), created=(), metadata="plan"):
 
 
 @pytest.mark.parametrize("key", ODD)
-def test_twins_name_every_field_in_which_one_of_them_differs_whatever_it_is_called(key):
+def test_rows_of_one_reference_name_every_differing_field(key):
     rows = [
         (TWINS, "A", "Ann", None, None, None, "ZAR", 1, "x"),
         (TWINS, "A", "Ann", "a@b.co", None, None, "ZAR", 1, "y"),
@@ -93,7 +93,7 @@ def test_twins_name_every_field_in_which_one_of_them_differs_whatever_it_is_call
 
 
 @pytest.mark.parametrize("key", ODD)
-def test_a_row_is_compared_with_what_the_ledger_shows_whatever_its_fields_are_called(key):
+def test_a_row_with_any_field_names_is_compared_with_the_ledger(key):
     rows = [
         (CREATED, "A", "Ann", None, None, None, "ZAR", 1, "x"),
         (CREATED, "B", "Bo", None, None, None, None, None, None),
@@ -134,5 +134,5 @@ def test_known_customers_are_compared_in_the_fields_that_they_state():
     assert found == {0: ["name"], 1: ["billing_id"]}
 
 
-def test_rows_that_nothing_holds_differ_in_nothing():
+def test_rows_that_are_not_held_have_no_differing_field():
     assert differing([("", "A", "Ann")]) == {}

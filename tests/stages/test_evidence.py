@@ -39,7 +39,7 @@ def test_a_column_of_texts_gets_the_shapes_that_each_would_get(text):
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**7)), min_size=1, max_size=300))
-def test_the_spans_of_a_pace_hold_every_create_once(moments):
+def test_the_spans_of_throughput_contain_every_create_once(moments):
     start = datetime(2026, 11, 24, tzinfo=UTC)
     table = pl.DataFrame(
         {
@@ -63,7 +63,7 @@ def test_the_spans_of_a_pace_hold_every_create_once(moments):
     )
 
 
-def test_nothing_settled_has_no_pace():
+def test_a_run_without_outcomes_has_no_throughput():
     assert (
         pace(
             pl.DataFrame(schema=dict.fromkeys(("began_at", "settled_at"), pl.Datetime("us", "UTC")))
@@ -95,7 +95,7 @@ BESIDE = ["", ",", " ", ">", '"', "(", "_", "-", "'"]
 
 
 @given(WORDS, st.sampled_from(BESIDE), st.sampled_from(BESIDE))
-def test_a_name_is_found_wherever_it_stands_alone(name, before, after):
+def test_a_name_is_found_wherever_it_is_a_whole_word(name, before, after):
     lines = pl.Series(["nothing here", f"x {before}{name}{after} y"])
 
     assert found(name, lines) == [("a.csv:0", "name")]
@@ -126,12 +126,12 @@ def test_what_counts_as_a_person(name, text, is_found):
 @pytest.mark.parametrize(
     "text", ["+27 82 555 0001", "082-555-0001", "(082) 555 0001", "27825550001", "0825550001"]
 )
-def test_a_telephone_number_is_found_however_it_is_written(text):
+def test_a_telephone_number_is_found_in_every_spelling(text):
     assert found("+27825550001", pl.Series([f"call {text}, please"]), column="phone")
     assert not found("+27825550002", pl.Series([f"call {text}, please"]), column="phone")
 
 
-def test_what_many_records_share_is_nobodys_in_particular_but_for_a_persons_own_fields():
+def test_a_value_that_many_records_share_is_personal_only_in_personal_fields():
     lines = pl.Series(["Johannesburg"])
     handed = SharedWords.nothing()
     handed.add(lines)
@@ -153,7 +153,7 @@ def test_a_canary_is_found_within_a_word():
     ] == ["canary 2"]
 
 
-def test_a_signature_is_stale_by_name_and_a_line_taken_out_is_noticed():
+def test_a_stale_sign_off_is_named_and_a_removed_line_is_noticed():
     before = {"created.csv": "1" * 64, "held.csv": "2" * 64}
     lines = [signature("planner", "A", "2026-11-24", before, [])]
     lines.append(signature("reviewer", "B", "2026-11-24", before, lines))

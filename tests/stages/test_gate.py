@@ -10,7 +10,7 @@ def entered(gate: Gate, kind: Kind = Kind.CREATE, tries: int = 5) -> int:
     return sum(gate.try_enter(kind) for _ in range(tries))
 
 
-def test_a_gate_is_open_until_it_is_shut_and_then_nobody_enters_but_calls_of_the_other_kind():
+def test_a_closed_gate_lets_only_calls_of_the_other_kind_through():
     gate = Gate()
     assert entered(gate) == 5
 
@@ -20,7 +20,7 @@ def test_a_gate_is_open_until_it_is_shut_and_then_nobody_enters_but_calls_of_the
     assert entered(gate, Kind.LOOKUP) == 5
 
 
-def test_while_a_refusal_is_judged_one_enters_at_a_time_once_those_under_way_are_back():
+def test_while_a_refusal_is_judged_records_are_sent_one_at_a_time():
     gate = Gate()
     entered(gate, tries=2)
     gate.narrow(Kind.CREATE)

@@ -76,13 +76,13 @@ def test_joined_columns_leave_out_what_is_absent(first, last, expected):
     assert customers(declared, {"FIRST": first, "LAST": last})["name"].to_list() == [expected]
 
 
-def test_joined_columns_stand_in_the_order_and_with_the_separator_that_are_declared():
+def test_joined_columns_use_the_declared_order_and_separator():
     declared = layout(name={"columns": ["LAST", "FIRST"], "separator": ", "})
 
     assert customers(declared, {"FIRST": "Ann", "LAST": "Lee"})["name"].to_list() == ["Lee, Ann"]
 
 
-def test_a_constant_stands_in_every_row_and_a_default_where_the_cell_is_absent():
+def test_a_constant_fills_every_row_and_a_default_fills_absent_cells():
     declared = layout(
         currency={"column": "CUR", "default": "ZAR"}, metadata={"source": {"value": "legacy"}}
     )
@@ -93,7 +93,7 @@ def test_a_constant_stands_in_every_row_and_a_default_where_the_cell_is_absent()
     assert table["metadata.source"].to_list() == ["legacy"] * 3
 
 
-def test_a_value_map_takes_what_it_lists_and_rejects_the_rest_by_its_text():
+def test_a_value_map_accepts_its_entries_and_rejects_the_rest_by_text():
     declared = layout(
         currency={"column": "CUR", "values": {"R": "ZAR", "$": "USD"}},
         balance={"column": "B", "unit": "minor"},
@@ -118,7 +118,7 @@ def test_a_value_map_may_keep_what_it_does_not_list():
 
 
 @pytest.mark.parametrize("field", ["external_reference", "name", "email", "phone", "metadata.plan"])
-def test_a_text_that_is_not_listed_has_one_reason_whatever_the_field(field):
+def test_an_unlisted_text_has_one_reason_in_every_field(field):
     text = {"column": "X", "values": {"a": "b"}}
     declared = (
         layout(metadata={"plan": text}) if field == "metadata.plan" else layout(**{field: text})
@@ -185,7 +185,7 @@ def amount_cases() -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("case", amount_cases(), ids=lambda case: ascii(" ".join(case.values())))
-def test_an_amount_becomes_exact_minor_units_or_is_rejected(case):
+def test_an_amount_is_converted_to_exact_minor_units_or_rejected(case):
     written = {
         "column": "B",
         "unit": case["unit"],
@@ -225,7 +225,7 @@ SIDES = {"debit": "D", "credit": "K", "unit": "major"}
         ("1.234", "0", None, "VALIDATE.BALANCE_TOO_MANY_DECIMALS"),
     ],
 )
-def test_debits_are_owed_credits_are_owing_and_nobody_guesses_between_them(
+def test_debits_are_owed_credits_are_owing_and_the_sign_is_never_guessed(
     debit, credit, expected, reason
 ):
     declared = layout(currency={"value": "ZAR"}, balance=SIDES)
@@ -236,7 +236,7 @@ def test_debits_are_owed_credits_are_owing_and_nobody_guesses_between_them(
     assert table["reasons"].to_list() == [[f"{reason}:balance"] if reason else []]
 
 
-def test_cents_and_units_may_be_mixed_where_a_column_tells_them_apart():
+def test_cents_and_units_may_be_mixed_where_a_column_marks_them():
     unit = {"column": "FLAG", "values": {"C": "minor", "R": "major"}}
     declared = layout(currency={"value": "ZAR"}, balance={"column": "B", "unit": unit})
     rows = [("24000", "C"), ("240.00", " R"), ("240.00", "C"), ("1", "?"), ("", "?"), ("1", "")]
@@ -274,7 +274,7 @@ def test_a_mark_in_a_column_of_its_own_is_named_by_that_column_and_one_in_the_am
     ("currency", "reason"),
     [("RAND", "UNKNOWN"), ("HRK", "WITHDRAWN"), ("XAU", "WITHOUT_MINOR_UNIT")],
 )
-def test_major_units_of_what_is_no_currency_are_not_converted(currency, reason):
+def test_major_units_of_an_unknown_currency_are_not_converted(currency, reason):
     declared = layout(currency="C", balance={"column": "B", "unit": "major"})
 
     table = customers(declared, {"C": currency, "B": "1.50"})
@@ -392,9 +392,7 @@ currencies = st.sampled_from(
     currencies,
     st.sampled_from([[], ["NULL", "-"]]),
 )
-def test_what_is_summed_from_the_source_text_is_what_the_balances_come_to(
-    rows, balance, currency, absent
-):
+def test_sums_of_the_source_text_equal_sums_of_the_balances(rows, balance, currency, absent):
     declared = layout(currency=currency, balance=balance, absent=absent)
     given_records = records(*({"D": d, "K": k, "C": c, "U": u} for d, k, c, u in rows))
     totals = ControlTotals()
@@ -493,7 +491,7 @@ def test_the_first_of_several_columns_that_is_present_is_taken():
     assert table["phone"].to_list() == ["+27821234567", "+27827654321", None]
 
 
-def test_of_a_text_that_has_no_such_part_the_list_shows_what_stood_there():
+def test_a_text_without_the_part_is_shown_in_the_list():
     table = map_columns(
         records({"N": "4711"}), layout(name={"column": "N", "extract": "^ACC-([0-9]+)$"})
     )
@@ -506,7 +504,7 @@ def test_of_a_text_that_has_no_such_part_the_list_shows_what_stood_there():
     st.text(st.characters(min_codepoint=1, max_codepoint=126), min_size=1, max_size=12),
     st.sampled_from(["_", "-"]),
 )
-def test_an_escaped_reference_is_one_that_billing_takes_and_can_be_turned_back(reference, mark):
+def test_an_escaped_reference_is_accepted_by_billing_and_reversible(reference, mark):
     declared = layout(external_reference={"column": "ID", "escape": mark, "prefix": "old-"})
 
     made = customers(declared, {"ID": reference})["external_reference"].item()
@@ -613,6 +611,6 @@ def test_a_canonical_file_maps_every_column_to_itself():
         ({"metadata": {"k" * 41: "A"}}, "at most 40 characters"),
     ],
 )
-def test_a_layout_that_cannot_hold_is_refused(fields, told):
+def test_an_impossible_column_mapping_is_refused(fields, told):
     with pytest.raises(ValidationError, match=re.escape(told)):
         layout(**fields)

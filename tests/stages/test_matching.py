@@ -28,7 +28,7 @@ def test_rows_with_references_of_their_own_match_nothing():
     assert matches(("a", "A", None), ("b", "A", None), ("c", "C", None)) == {}
 
 
-def test_repeats_point_at_the_first_row_and_the_first_at_nobody():
+def test_repeats_point_at_the_first_row_and_the_first_at_none():
     found = matches(("a", "A", None), ("b", "B", None), ("a", "A", None), ("a", "A", None))
 
     assert found == {2: (REPEATS, "c.csv:2"), 3: (REPEATS, "c.csv:2")}
@@ -167,7 +167,7 @@ def test_stored_hashes_change_no_match_whoever_computed_them(hashed):
 
 @pytest.mark.parametrize("field", BOB)
 @pytest.mark.parametrize("absent", ["here", "there", "neither"])
-def test_a_known_customer_that_differs_in_one_field_is_different_an_absent_one_also(field, absent):
+def test_a_known_customer_with_one_differing_or_absent_field_is_different(field, absent):
     here, there = (
         {"external_reference": "a", **BOB},
         {"external_reference": "a", **BOB, field: OTHER[field]},
@@ -179,7 +179,7 @@ def test_a_known_customer_that_differs_in_one_field_is_different_an_absent_one_a
 
 
 @pytest.mark.parametrize("field", BOB)
-def test_a_field_that_the_references_do_not_state_is_not_compared(field):
+def test_a_field_missing_from_the_known_customers_is_not_compared(field):
     here, there = (
         {"external_reference": "a", **BOB},
         {"external_reference": "a", **BOB, field: None},
@@ -190,7 +190,7 @@ def test_a_field_that_the_references_do_not_state_is_not_compared(field):
     assert found == {(0, "known_same", None)}
 
 
-def test_what_is_absent_on_both_sides_is_the_same():
+def test_fields_absent_on_both_sides_are_equal():
     assert known_matches([{"external_reference": "a"}], [{"external_reference": "a"}]) == {
         (0, "known_same", None)
     }
@@ -224,7 +224,7 @@ def test_a_billing_id_is_compared_only_where_the_row_states_one(here, there, rul
         ([{**BOB, "billing_id": "cus_2"}], "known_different"),
     ],
 )
-def test_a_reference_that_is_known_several_times_is_the_same_only_where_all_are(others, rule):
+def test_a_reference_known_several_times_is_equal_only_if_all_are(others, rule):
     known = [{"external_reference": "a", **content} for content in [BOB, *others]]
 
     assert known_matches([{"external_reference": "a", **BOB}], known) == {(0, rule, None)}
@@ -257,7 +257,7 @@ def test_a_new_reference_may_share_its_identities_with_several_others():
 
 
 @pytest.mark.parametrize("email", ["Bob@example.com", "bob@example.com ", None])
-def test_emails_are_compared_as_they_were_normalized_and_an_absent_one_is_nobodys(email):
+def test_emails_are_compared_normalized_and_an_absent_one_matches_nothing(email):
     known = [
         {"external_reference": "k", "email": "bob@example.com"},
         {"external_reference": "l", "email": None},
@@ -266,7 +266,7 @@ def test_emails_are_compared_as_they_were_normalized_and_an_absent_one_is_nobody
     assert known_matches([{"external_reference": "a", "email": email}], known) == set()
 
 
-def test_a_known_reference_is_not_asked_for_its_identities_and_a_nameless_customer_is_nobody():
+def test_a_known_reference_skips_identity_matching_and_a_customer_without_name_matches_nothing():
     known = [
         {"external_reference": "a", **BOB},
         {"external_reference": "k", **BOB},
@@ -280,7 +280,7 @@ def test_a_known_reference_is_not_asked_for_its_identities_and_a_nameless_custom
     assert found == {(0, "known_same", None)}
 
 
-def test_rows_that_were_set_aside_or_that_the_run_itself_judges_are_not_asked_for():
+def test_rows_set_aside_or_judged_by_the_run_are_not_looked_up():
     rows = [
         {"external_reference": "a", **BOB},
         {"external_reference": "a", **BOB},
@@ -303,5 +303,5 @@ def test_thousands_of_rows_that_share_an_address_with_thousands_of_customers_fin
     assert found == {(n, "email_of_another", "k-0") for n in range(20_000)}
 
 
-def test_where_nobody_is_known_nothing_is_found():
+def test_without_known_customers_nothing_matches():
     assert known_matches([{"external_reference": "a", **BOB}], []) == set()

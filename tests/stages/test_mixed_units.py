@@ -38,7 +38,7 @@ def mixed(count, texts=("C", "R")):
 @pytest.mark.parametrize(
     "flag", ["FLAG", "FL AG", 'a "b"', "given.x", "*", "^.*$", "{x}", "'; DROP TABLE forms", "Ünit"]
 )
-def test_the_column_that_tells_them_apart_is_named_whatever_it_is_called(flag):
+def test_the_distinguishing_column_is_named_under_any_name(flag):
     assert doubts(mixed(4), flag=flag) == [
         f"2 whole amounts beside 2 with decimals; column {flag} tells them apart"
     ]
@@ -70,7 +70,7 @@ def test_without_such_a_column_the_mix_alone_is_the_warning(rows):
     assert doubts(rows) == [f"{len(rows) // 2} whole amounts beside {len(rows) // 2} with decimals"]
 
 
-def test_the_point_of_a_word_is_no_decimal_mark():
+def test_the_point_of_a_word_is_not_a_decimal_mark():
     whole = [("Rs. 500", "R"), ("Rs.500", "R"), ("kr. 12", "R"), ("500 Fr.", "R")]
     decimal = [("Rs. 5.50", "R"), ("Rs.5.50", "R"), (".50", "R"), ("-.50", "R")]
 

@@ -79,7 +79,7 @@ def test_a_currency_code_is_trimmed_and_in_capitals(case):
     [c for c in cases("currencies") if not c["expected"]],
     ids=lambda case: ascii(case["given"]),
 )
-def test_a_look_alike_never_becomes_a_currency_code(case):
+def test_a_look_alike_is_never_taken_for_a_currency_code(case):
     (code,) = normalized(currency=[case["given"]])["currency"].to_list()
 
     assert code is None or not re.fullmatch("[A-Z]{3}", code)
@@ -165,7 +165,7 @@ def test_a_reference_is_text_and_stays_as_it_is(given):
     assert normalized(external_reference=[f" {given}\t"])["external_reference"].to_list() == [given]
 
 
-def test_the_cells_as_they_came_are_still_there():
+def test_the_original_cells_are_kept():
     table = normalized(name=[" Ann "], email=["x@"], balance=[" 1.50"])
 
     assert table.select("given.name", "given.email", "given.balance").row(0) == (
@@ -179,7 +179,7 @@ def test_the_cells_as_they_came_are_still_there():
 @pytest.mark.parametrize(
     "text", ["1" * 100_000, "1 " * 50_000, "a@" * 50_000, "1" + " " * 100_000 + "x"]
 )
-def test_a_cell_of_100_000_characters_does_not_hold_up_a_run(column, text):
+def test_a_cell_of_100_000_characters_does_not_delay_a_run(column, text):
     if column == "phone" and text[1] in "1 ":
         text = text[:6000]  # what takes seconds here takes hours at a megabyte
 

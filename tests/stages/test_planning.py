@@ -229,7 +229,7 @@ def test_the_case_files_have_every_state_of_the_ledger_every_reason_and_every_ac
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("setting", ["retry_refused", "same_identity", "where", "limit"])
-def test_what_the_job_says_is_the_same_in_all_lines_of_a_case_file(path, setting):
+def test_the_job_is_the_same_in_all_lines_of_a_case_file(path, setting):
     assert len({row.get(setting) for row in rows_of(path)}) == 1
 
 
@@ -314,7 +314,7 @@ def plan_of(rows: list[Row]) -> list[dict]:
 
 @settings(max_examples=5, deadline=None)
 @given(worlds)
-def test_whatever_the_world_every_accepted_row_gets_one_plan_and_no_reference_two_creates(rows):
+def test_every_accepted_row_gets_one_action_and_no_reference_gets_two_creates(rows):
     plan = plan_of(rows)
 
     accepted = [at for at, row in enumerate(rows) if row["content"] != "INVALID"]
@@ -333,7 +333,7 @@ def test_whatever_the_world_every_accepted_row_gets_one_plan_and_no_reference_tw
 
 @settings(max_examples=3, deadline=None)
 @given(worlds)
-def test_a_wave_is_no_larger_than_its_limit_and_leaves_nothing_that_was_begun(rows):
+def test_a_batch_never_exceeds_its_limit_and_leaves_no_begun_record(rows):
     plan = plan_of(rows)
     whole = plan_of([{**row, "limit": "", "where": ""} for row in rows])
 
@@ -354,7 +354,7 @@ def test_a_wave_is_no_larger_than_its_limit_and_leaves_nothing_that_was_begun(ro
 
 @settings(max_examples=2, deadline=None)
 @given(worlds)
-def test_waves_of_one_come_to_the_end_and_create_what_one_wave_would(rows):
+def test_batches_of_one_finish_and_create_what_one_batch_would(rows):
     rows = [{**row, "limit": "", "where": ""} for row in rows]
     at_once = {p["external_reference"] for p in plan_of(rows) if p["action"] == "create"}
 
@@ -403,7 +403,7 @@ def fates_of(path: Path, folder: Path, **sent: str) -> list[tuple]:
         return fates.select("fate", "reasons", "same_as").rows()
 
 
-def test_a_row_that_is_let_through_says_whose_identity_it_has_after_what_became_of_it(tmp_path):
+def test_a_flagged_row_names_its_identity_match_after_its_fate(tmp_path):
     fates = fates_of(
         FOLDER / "09_identity_of_another_flagged.csv",
         tmp_path,
@@ -423,14 +423,14 @@ def test_a_row_that_is_let_through_says_whose_identity_it_has_after_what_became_
 @pytest.mark.parametrize(
     ("how", "fate"), [("held", "needs_review"), ("skipped", "duplicate_of_reference")]
 )
-def test_a_row_that_is_stopped_for_its_identity_says_all_that_it_shares(tmp_path, how, fate):
+def test_a_row_held_for_its_identity_names_every_shared_field(tmp_path, how, fate):
     fates = fates_of(FOLDER / f"09_identity_of_another_{how}.csv", tmp_path)
 
     assert fates[3] == (fate, [reason.value for reason in IDENTITY_REASONS], "k-9")
     assert fates[6] == ("not_attempted", ["SUBMIT.NOT_ATTEMPTED"], None)
 
 
-def test_a_row_of_a_later_wave_was_not_attempted_and_says_why(tmp_path):
+def test_a_row_left_for_a_later_batch_is_not_attempted_and_has_a_reason(tmp_path):
     path = FOLDER / "a_wave_of_three_takes_what_was_begun_and_then_the_first.csv"
 
     fates = fates_of(path, tmp_path, **{"a-1": "created"})
@@ -506,7 +506,7 @@ def deferred(where: str | None, folder: Path, workbench: duckdb.DuckDBPyConnecti
         ("not " * 100 + "month = 'May'", {1, 2, 3}),
     ],
 )
-def test_a_wave_leaves_the_rows_for_which_its_expression_is_not_true(
+def test_a_batch_leaves_the_rows_for_which_its_expression_is_not_true(
     where, outside, tmp_path, workbench
 ):
     assert deferred(where, tmp_path, workbench) == outside

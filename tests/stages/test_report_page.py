@@ -260,7 +260,7 @@ def out_of_balance():
 @pytest.mark.parametrize(
     ("mode", "word", "other"), [("test", "TEST", "LIVE"), ("live", "LIVE", "TEST")]
 )
-def test_the_banner_says_test_or_live_before_anything_else(mode, word, other):
+def test_the_banner_shows_test_or_live_first(mode, word, other):
     made = content()
     made["environment"]["mode"] = mode
 
@@ -276,14 +276,14 @@ def test_the_banner_says_test_or_live_before_anything_else(mode, word, other):
     assert "merchant Acme Energy" in page.text
 
 
-def test_a_mode_that_nobody_knows_looks_like_live_not_like_test():
+def test_an_unknown_mode_is_treated_as_live():
     made = content()
     made["environment"]["mode"] = "staging"
 
     assert 'class="mode live"' in rendered(made)
 
 
-def test_every_fate_stands_there_with_its_meaning_and_the_list_that_holds_it():
+def test_every_fate_has_its_meaning_and_its_list_on_the_page():
     html = rendered(content())
 
     rows = [Page(row) for row in re.findall(r"<tr.*?</tr>", html, re.DOTALL)]
@@ -360,12 +360,12 @@ def test_the_links_name_every_file_of_the_run():
     assert all(link in files or link.startswith("#") for link in links)
 
 
-def test_the_exit_code_is_said_in_words():
+def test_the_page_explains_the_exit_code():
     for code, meaning in EXIT_CODES.items():
         assert f"{code}, {meaning}" in Page(rendered(content(exit_code=code))).text
 
 
-def test_why_a_run_stopped_stands_there_and_only_for_a_run_that_stopped():
+def test_the_page_shows_why_a_run_stopped_and_only_then():
     stopped = content(
         status="stopped", exit_code=5, stopped_because="billing asks to wait 900 s; resume later"
     )
@@ -404,7 +404,7 @@ def test_a_finished_run_has_a_place_to_sign_with_the_planner_filled_in():
     assert "Reviewed by" in text
 
 
-def test_a_plan_says_that_nothing_was_sent_and_how_to_apply_it():
+def test_a_plan_states_that_nothing_was_sent_and_how_to_apply_it():
     planned = content(status="planned", exit_code=0, amounts_unreadable={}, columns_not_sent={})
     planned["fates"] = dict.fromkeys(planned["fates"], 0) | {"not_attempted": 10}
 
@@ -470,7 +470,7 @@ def batch(**changes):
     return made
 
 
-def test_what_a_reviewer_needs_first_stands_before_the_hashes_and_the_tables_of_all_fates():
+def test_what_a_reviewer_needs_first_comes_before_hashes_and_tables():
     html = rendered(content())
 
     order = (
@@ -489,7 +489,7 @@ def test_what_a_reviewer_needs_first_stands_before_the_hashes_and_the_tables_of_
     assert places == sorted(places)
 
 
-def test_debits_and_credits_of_what_was_created_and_rejected_stand_apart_at_a_glance():
+def test_the_headline_separates_debits_and_credits_of_created_and_rejected_records():
     text = section(rendered(content()), "glance")
 
     assert "Created 7 records ZAR 240.00 -10.00 230.00" in text
@@ -497,7 +497,7 @@ def test_debits_and_credits_of_what_was_created_and_rejected_stand_apart_at_a_gl
     assert "Held 0 records no amount" in text
 
 
-def test_zero_absent_and_unusable_balances_are_counted_apart_at_a_glance():
+def test_the_headline_counts_zero_absent_and_unusable_balances_separately():
     made = content()
     made["balances"]["created"] = {"debit": 3, "credit": 1, "zero": 2, "absent": 1, "unusable": 0}
     made["balances"]["unreadable"] = {
@@ -515,13 +515,13 @@ def test_zero_absent_and_unusable_balances_are_counted_apart_at_a_glance():
     assert "All records read 3 1 2 3 1 10" in text
 
 
-def test_an_amount_without_a_usable_currency_is_said_to_stand_as_it_was_written():
+def test_an_amount_without_a_usable_currency_is_shown_as_written():
     made = content(**in_currency("BGN", 100))
 
     assert "BGN as written 100 0 100" in section(rendered(made), "glance")
 
 
-def test_creates_that_were_let_through_are_flagged_with_their_reason():
+def test_creates_with_an_identity_match_are_flagged_with_their_reason():
     text = Page(rendered(content(flagged={"MATCH.EMAIL_OF_ANOTHER": 4}))).text
 
     assert "4 by email" in text
@@ -574,7 +574,7 @@ def test_a_plan_shows_units_and_signs_by_samples_and_how_long_it_takes():
     assert 'id="samples"' not in rendered(content())
 
 
-def test_a_plan_that_takes_longer_than_a_key_lives_says_what_becomes_of_the_keys():
+def test_a_plan_that_outlives_its_keys_warns_about_them():
     long, short = (Estimate(creates=n, per_second=1.0, seconds=float(n)) for n in (100_000, 80_000))
 
     assert "longer than an idempotency key is valid (24 h)" in how_long(long)
@@ -592,11 +592,11 @@ def test_a_plan_that_takes_longer_than_a_key_lives_says_what_becomes_of_the_keys
         (360_000, "4 d 4 h"),
     ],
 )
-def test_a_time_is_said_as_people_say_it(seconds, said):
+def test_a_duration_is_written_as_people_write_it(seconds, said):
     assert duration(seconds) == said
 
 
-def test_where_fields_absences_references_and_the_config_come_from_is_told():
+def test_the_page_names_the_origin_of_fields_absent_texts_known_customers_and_config():
     made = content(
         mapping={"email": "column E-MAIL"},
         absent_texts={"n/a": 1_200},
@@ -681,7 +681,7 @@ def test_no_digit_of_an_amount_is_ever_lost_or_added(minor_units, code):
     assert int(re.sub(r"[.,]", "", written)) == minor_units
 
 
-def test_each_currency_is_held_against_what_was_read_independently():
+def test_each_currency_is_compared_with_independently_read_sums():
     text = Page(rendered(content())).text
 
     assert "Read from the input 249.00 -10.00 239.00" in text
@@ -715,7 +715,7 @@ def test_a_currency_that_was_read_and_then_lost_is_shown_as_a_difference():
     assert "Difference ✕ does not add up" in text
 
 
-def test_records_whose_amount_nobody_can_read_are_counted_and_said_to_stand_in_no_sum():
+def test_records_with_unreadable_amounts_are_counted_and_excluded_from_sums():
     text = Page(rendered(content())).text
 
     assert "1 amount is unreadable" in text
@@ -733,7 +733,7 @@ def test_an_amount_without_a_usable_currency_gets_no_decimal_mark():
 # -- out of balance ---------------------------------------------------------------------------------------------------
 
 
-def test_a_broken_law_is_said_in_the_headline_the_banner_of_the_law_and_the_place_to_sign():
+def test_a_failed_accounting_check_shows_in_headline_banner_and_sign_off():
     text = Page(rendered(out_of_balance())).text
 
     assert "The figures do not add up: do not sign this report." in text
@@ -745,7 +745,7 @@ def test_a_broken_law_is_said_in_the_headline_the_banner_of_the_law_and_the_plac
     assert "accounted for" not in text
 
 
-def test_the_broken_checks_stand_first_with_both_their_sides():
+def test_failed_checks_come_first_with_both_sides():
     html = rendered(out_of_balance())
 
     law = html[html.index('<section id="law"') : html.index('<section id="run"')]
@@ -757,7 +757,7 @@ def test_the_broken_checks_stand_first_with_both_their_sides():
     assert "✕ failed" in first.text
 
 
-def test_a_record_that_came_out_twice_is_said_so_instead_of_a_negative_count():
+def test_a_record_with_two_fates_is_reported_instead_of_a_negative_count():
     twice = out_of_balance()
     twice["accounting"]["checks"][0] |= {"ended": -1, "holds": False}
 
@@ -829,7 +829,7 @@ def test_characters_that_hide_or_turn_text_around_are_shown_as_replaced():
 
 
 @given(st.text(max_size=40))
-def test_no_name_whatever_opens_or_closes_an_element(name):
+def test_no_name_opens_or_closes_an_element(name):
     hostile = content(columns_not_sent={name: None})
     hostile["reasons"][0]["examples"] = [name]
 
@@ -931,9 +931,7 @@ def clean():
         (out_of_balance(), against(0), "broken", "Out of balance"),
     ],
 )
-def test_a_page_is_no_better_than_the_worst_that_is_known_of_its_run(
-    made, reconciliation, state, mark
-):
+def test_the_status_of_a_page_is_the_worst_known_of_its_run(made, reconciliation, state, mark):
     page = rendered(made, ReportContext(reconciliation=reconciliation))
 
     assert f'<header class="{state}">' in page
@@ -947,7 +945,7 @@ def test_a_page_is_no_better_than_the_worst_that_is_known_of_its_run(
         )
 
 
-def test_what_is_not_done_is_said_where_it_is_signed():
+def test_the_place_to_sign_names_what_is_not_done():
     made = content(status="stopped", exit_code=5)
     made["fates"] |= {"created": 5, "in_doubt": 2}
 
@@ -958,7 +956,7 @@ def test_what_is_not_done_is_said_where_it_is_signed():
     assert "--note TEXT" in text
 
 
-def test_a_plan_that_an_alarm_stops_says_so_first_and_is_not_to_be_approved():
+def test_a_plan_that_a_file_issue_stops_states_it_first_and_cannot_be_approved():
     finding = {
         "code": "TOTAL.DIFFERS",
         "stops": True,
@@ -980,7 +978,7 @@ def step(name, amount, *, is_total=False, records=1):
     return BridgeStep(step=name, sentence=name, is_total=is_total, records=records, figures=figures)
 
 
-def test_the_view_of_a_bridge_has_each_total_what_lies_between_and_the_residual():
+def test_the_view_of_a_bridge_has_totals_steps_and_the_residual():
     steps = [step("read", 1_000, is_total=True), step("invalid", -300), step("refused", -100), step("expected", 600, is_total=True),
              step("balance_differs", 50), step("found", 650, is_total=True)]  # fmt: skip
 
@@ -994,7 +992,7 @@ def test_the_view_of_a_bridge_has_each_total_what_lies_between_and_the_residual(
     assert bridge_of([]) is None
 
 
-def test_a_legacy_total_that_nobody_stated_is_not_invented():
+def test_an_unstated_legacy_total_is_not_invented():
     unstated = BridgeStep(step="legacy", sentence="", is_total=True, records=7, figures={})
     steps = [unstated, step("read", 1_000, is_total=True), step("expected", 1_000, is_total=True), step("found", 1_000, is_total=True)]  # fmt: skip
 
@@ -1005,7 +1003,7 @@ def test_a_legacy_total_that_nobody_stated_is_not_invented():
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(-(10**15), 10**15)), min_size=1, max_size=12))
-def test_every_bar_of_a_waterfall_stands_within_its_picture(bars):
+def test_every_bar_of_a_waterfall_is_inside_its_picture(bars):
     drawn = waterfall(
         [Bar("total", is_total, amount, str(amount)) for is_total, amount in [(True, 5), *bars]]
     )
@@ -1017,7 +1015,7 @@ def test_every_bar_of_a_waterfall_stands_within_its_picture(bars):
             assert 0 <= float(x) <= float(x) + float(width) <= 1004
 
 
-def test_a_bar_far_beyond_what_is_left_in_the_end_is_cut_off_and_says_so():
+def test_a_bar_far_beyond_the_final_total_is_cut_and_marked():
     bars = [
         Bar("total", True, 10**15, "much"),
         Bar("rejected", False, -(10**15) + 1_000, "less"),

@@ -45,7 +45,7 @@ def test_at_the_alarming_rate_a_run_stops_within_60_rows_in_99_of_100_seeds():
 
 
 @pytest.mark.long
-def test_at_the_usual_rate_a_run_of_a_thousand_rows_goes_on_in_999_of_1_000_seeds():
+def test_at_the_usual_refusal_rate_999_of_1_000_runs_continue():
     went_on = sum(stopped_after(0.005, 1_000, seed) is None for seed in range(1_000))
 
     assert went_on >= 999
@@ -106,7 +106,7 @@ def test_silence_for_five_minutes_while_rows_are_waiting_is_an_outage(now, stops
     assert stop is None or stop.exit_code == 5
 
 
-def test_silence_while_nothing_is_asked_is_none():
+def test_silence_between_requests_does_not_count():
     assert verdict(evidence(), now=10_000.0, creates=0) is None
 
 
@@ -174,7 +174,7 @@ def test_three_records_refused_alike_stop_the_run_and_other_statuses_do_not_add_
     assert seen.add("A-5", 403, stop) is stop
 
 
-def test_an_accepted_record_shows_that_those_before_it_were_refused_for_what_they_are():
+def test_an_accepted_record_shows_that_earlier_refusals_were_about_the_records():
     seen, stop = Suspicion(), Stop("billing refuses the API key")
     seen.add("A-1", 403, stop)
     seen.add("A-2", 403, stop)

@@ -67,7 +67,7 @@ def test_a_file_without_a_balance_or_without_a_currency_is_summed_too():
     assert (found.records, found.debits) == (2, {NO_CURRENCY: 3})
 
 
-def test_what_is_no_exact_amount_is_in_no_sum():
+def test_an_inexact_amount_is_in_no_sum():
     texts = [
         "1.5",
         "1,5",
@@ -102,7 +102,7 @@ amounts = st.one_of(
     ),
     st.integers(1, 60),
 )
-def test_the_sums_are_those_of_python_whatever_the_batches(rows, batch):
+def test_the_sums_equal_those_of_python_for_any_batches(rows, batch):
     found = totals(*rows, batch=batch)
 
     expected: dict[str, int] = {}
