@@ -53,8 +53,13 @@ def _each(trees: dict[str, ast.Module], measure) -> Iterator[Count]:
 
 
 def _lines(node: ast.AST) -> int | None:
-    is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    return node.end_lineno - node.lineno + 1 if is_function else None
+    """The lines of a function without its docstring, which lists arguments and errors."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return None
+    first = node.body[0]
+    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    text = first.end_lineno - first.lineno + 1 if is_text else 0
+    return node.end_lineno - node.lineno + 1 - text
 
 
 def _parameters(node: ast.AST) -> int | None:

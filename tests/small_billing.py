@@ -57,13 +57,13 @@ SILENCE = Answer(0)
 
 @dataclass
 class SmallBilling:
-    """The server's state. `creates` and `look_ups`: reference -> the answer that stands in front of billing for it.
+    """The server's state. `creates` and `lookups`: reference -> the answer that stands in front of billing for it.
 
     Of a create it may depend on the body: then None lets the request through.
     """
 
     creates: dict[str, Answer | Callable[[bytes], Answer | None]] = field(default_factory=dict)
-    look_ups: dict[str, Answer] = field(default_factory=dict)
+    lookups: dict[str, Answer] = field(default_factory=dict)
     seconds: float = 0.0  #: that a create takes
     tells_time: bool = True  #: whether its answers carry a `Date`
     unique: bool = True  #: whether it refuses a second customer under a reference
@@ -113,7 +113,7 @@ class SmallBilling:
 
     def look_up(self, reference: str) -> Answer:
         """What is held under a reference, as far as it shows yet."""
-        if (instead := self.look_ups.get(reference)) is not None:
+        if (instead := self.lookups.get(reference)) is not None:
             return instead
         held = self.customers.get(reference)
         if held is None or time.monotonic() - self.created_at[reference] < self.lag:
@@ -122,7 +122,7 @@ class SmallBilling:
 
     def state(self) -> dict[str, Any]:
         """What it holds and was asked, to begin another with: see `go_on_from`."""
-        names = ("creates", "look_ups", "customers", "created_at", "kept", "effects", "asked")
+        names = ("creates", "lookups", "customers", "created_at", "kept", "effects", "asked")
         return deepcopy({name: getattr(self, name) for name in names})
 
     def go_on_from(self, state: dict[str, Any]) -> None:

@@ -21,12 +21,8 @@ from pipeline.domain.currency import NO_CODE, NO_CURRENCY, exponents, known
 _SIGNIFICANT = 18  #: digits; larger amounts are in no sum
 _EDGES = " \t"
 _MINUS, _APOSTROPHE = "\u2212", "'"
-_SIGNS = (
-    "#before",
-    "#after",
-    "#before_other",
-    "#after_other",
-)  #: signs around an amount and around the amount of the other side
+#: Signs around an amount, and around the amount of the other side.
+_SIGNS = ("#before", "#after", "#before_other", "#after_other")
 
 
 @dataclass(slots=True)
@@ -35,9 +31,8 @@ class ControlTotals:
 
     records: int = 0
     debits: Counter[str] = field(default_factory=Counter)  #: positive balances (customers owe)
-    credits: Counter[str] = field(
-        default_factory=Counter
-    )  #: negative balances (customers are owed)
+    #: Negative balances (customers are owed).
+    credits: Counter[str] = field(default_factory=Counter)
 
     def add(self, records: pl.DataFrame, layout: Layout) -> None:
         """Count the records of one batch, readable or not, and add their amounts."""

@@ -1,11 +1,12 @@
 """`pipeline status` and `pipeline runs`: the progress of runs, also while another process works."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from pydantic import Field
 
 from pipeline.domain.fates import Action, State, sends
 from pipeline.domain.plan_file import PlanFile
+from pipeline.domain.published import Published
 from pipeline.domain.run_summary import RunSummary
 from pipeline.errors import ThresholdExceeded
 from pipeline.reporting import FateChange, reasons_of, stopped_by
@@ -50,9 +51,8 @@ _VERDICTS = {
 _NO_LEDGER = "No ledger under {} has this run. Its own report states: "
 
 
-@dataclass(frozen=True, slots=True)
-class RunStatus:
-    """The progress of a run."""
+class RunStatus(Published):
+    """The progress of a run, as `status --json` prints it."""
 
     run_id: str
     #: planned, running, interrupted (ended before its results were complete), stopped or finished
@@ -67,17 +67,17 @@ class RunStatus:
     reports: str
     verdict: str  #: one sentence about the result
     resubmitted: int = 0  #: records that were resubmitted to later runs
-    overall: dict[str, int] = field(default_factory=dict)  #: fate now -> records of this run
-    changes: Sequence[FateChange] = ()  #: by later runs
+    overall: dict[str, int] = Field(default={})  #: fate now -> records of this run
+    changes: tuple[FateChange, ...] = ()  #: by later runs
     open: int | None = None  #: records of this run that need a person; None before it is applied
     stops: tuple[str, ...] = ()  #: issues that stop the plan until a person accepts them
     waits: int = 0  #: records that wait for an earlier request, at the end of the run
     #: fate -> records, at the end of the run
-    fates: dict[str, int] = field(default_factory=dict)
+    fates: dict[str, int] = Field(default={})
     #: list -> reason -> records, at the end of the run
-    reasons: dict[str, dict[str, int]] = field(default_factory=dict)
+    reasons: dict[str, dict[str, int]] = Field(default={})
     #: field -> held records that differ in it
-    held_differs: dict[str, int] = field(default_factory=dict)
+    held_differs: dict[str, int] = Field(default={})
 
     @property
     def label(self) -> str:
@@ -150,7 +150,7 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         + (_verdict(summary) or _VERDICTS[status]),
         resubmitted=found.resubmitted,
         overall=found.overall,
-        changes=found.changes,
+        changes=tuple(found.changes),
         open=found.open,
         stops=_stops(summary),
         waits=summary.waiting.records if summary and folder.was_applied else 0,

@@ -14,6 +14,7 @@ from pipeline.domain.defaults import CANARY_IF_LIVE
 from pipeline.domain.fates import Action, State, sends
 from pipeline.domain.file_expectations import Delivery
 from pipeline.domain.plan_file import PlanFile
+from pipeline.domain.summary_parts import Requests
 from pipeline.reporting import EarlierRuns, LeftInDoubt, Report, render_unfinished
 from pipeline.storage.files import write_bytes
 from pipeline.storage.ledger import IN_RUN, Ledger
@@ -38,7 +39,7 @@ from pipeline.workflows.planned_creates import final_rows, given_up_requests, pl
 from pipeline.workflows.preflight import check_before_sending
 from pipeline.workflows.progress import CLOCK
 from pipeline.workflows.run_outcomes import create_times, run_outcomes
-from pipeline.workflows.write_results import write_results
+from pipeline.workflows.write_results import Sending, write_results
 
 _CREATED = [State.CREATED.value, State.CREATED_DIFFERENT.value, State.ADOPTED.value]
 _UNFINISHED = """\
@@ -176,17 +177,20 @@ def _report(run: OpenRun, sent: _Sent, *, submit_seconds: float) -> Report:
     if not run.is_practice:  # as in `writing`: the sandbox of this process is lost with its home
         write_bytes(folder.path / IN_RUN, ledger.statement())
     folder.stage_blocks("outcomes", run_outcomes(ledger, folder))
+    sending = Sending(
+        stop=sent.stop,
+        requests=Requests(**ledger.reader.runs.requests(run.run_id)._asdict()),
+        seconds=submit_seconds,
+        create_times=create_times(ledger, run.run_id, sent.billing_ahead),
+        earlier=sent.earlier,
+        account=sent.account or kept_account(folder),
+    )
     return write_results(
         folder,
         run.settings.home,
         status=_status(sent.stop),
         now=CLOCK.now(),
-        stop=sent.stop,
-        requests=ledger.reader.runs.requests(run.run_id)._asdict(),
-        submit_seconds=submit_seconds,
-        settled=create_times(ledger, run.run_id, sent.billing_ahead),
-        earlier=sent.earlier,
-        account=sent.account or kept_account(folder),
+        sending=sending,
     )
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,11 +53,26 @@ from pipeline.workflows.versions import tools
 __all__ = ["Report", "write_results"]
 
 WORKBOOK = "rejected.xlsx"
-NO_EARLIER_RUNS = EarlierRuns()
 MOST_ROWS_FOR_PEOPLE = 20_000  #: more are not corrected by hand; the CSV file has all of them
 #: Columns of the fates that only the lists and rows.parquet need.
 _NOT_SUMMED = ("fingerprint", "key", "billing_id", "same_as", "origin_run", "origin_row", "differs")
 _DIFFERENCE_COLUMNS = ("_import_row_id", "external_reference", "field", "ours", "theirs")
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What sending adds to the results of a plan."""
+
+    stop: Stop | None = None
+    requests: Requests = field(default_factory=Requests)
+    seconds: float | None = None  #: the duration; None if nothing was to be sent
+    #: When each create began and was final, see `reporting.throughput`.
+    create_times: pl.DataFrame | None = None
+    earlier: EarlierRuns = field(default_factory=EarlierRuns)
+    account: Account | None = None
+
+
+NOTHING_SENT = Sending()
 
 
 @dataclass
@@ -70,11 +85,7 @@ class Results:
     now: datetime
     plan: PlanFile
     profile: Profile
-    stop: Stop | None = None
-    requests: Requests = field(default_factory=Requests)
-    settled: pl.DataFrame | None = None
-    earlier: EarlierRuns = field(default_factory=EarlierRuns)
-    account: Account | None = None
+    sending: Sending
     #: field -> held records that differ in it
     held_differs: Counter[str] = field(default_factory=Counter)
     _summary: RunSummary | None = None
@@ -96,34 +107,19 @@ def write_results(
     *,
     status: str,
     now: datetime,
-    stop: Stop | None = None,
-    requests: Mapping[str, int] | None = None,
-    submit_seconds: float | None = None,
-    settled: pl.DataFrame | None = None,
-    earlier: EarlierRuns = NO_EARLIER_RUNS,
-    account: Account | None = None,
+    sending: Sending = NOTHING_SENT,
 ) -> Report:
     """Write every result file of a run from its staged tables, and return the report.
 
     Each step replaces the files of an earlier attempt, so a failed attempt can be repeated.
-    `settled`: the times when each create began and was settled, see `reporting.throughput`.
     """
-    results = Results(
-        folder, home, status, now, folder.read_plan(), Profile(), stop=stop, settled=settled
-    )
-    results.earlier, results.account = earlier, account
-    if requests is not None:
-        results.requests = Requests(
-            creates=requests["creates"],
-            replayed=requests["replayed"],
-            lookups=requests["look_ups"],
-        )
+    results = Results(folder, home, status, now, folder.read_plan(), Profile(), sending)
     profile = results.profile
     profile.add(results.plan.profile)
-    if submit_seconds is not None:
+    if sending.seconds is not None:
         creates = results.plan.count_of(Action.CREATE)
-        sending = StageProfile(seconds=round(submit_seconds, 3), rows=creates)
-        profile.add({"submit": sending})
+        submit = StageProfile(seconds=round(sending.seconds, 3), rows=creates)
+        profile.add({"submit": submit})
     with profile.running(), open_workbench(folder.path) as workbench:
         for query in QUERIES:
             query(results, workbench)
@@ -221,20 +217,21 @@ STEPS: tuple[Callable[[Results], None], ...] = (
 
 
 def _outcome(results: Results) -> RunOutcome:
-    stop, account = results.stop, results.account
+    sending = results.sending
+    stop, account, times = sending.stop, sending.account, sending.create_times
     most_first = sorted(results.held_differs.items(), key=lambda one: (-one[1], one[0]))
     return RunOutcome(
         status=results.status,
         finished_at=results.now,
         stop=StopCause(stop.reason, stop.exit_code) if stop else None,
-        requests=results.requests,
+        requests=sending.requests,
         profile=results.profile.stages,
-        earlier=results.earlier,
+        earlier=sending.earlier,
         account=account.sentence if account else None,
         account_is_doubtful=account is not None and account.is_doubtful,
         accepted=accepted_by(results.folder, results.plan),
         tools=tools(),
-        throughput=None if results.settled is None else throughput(results.settled),
+        throughput=None if times is None else throughput(times),
         held_differs=dict(most_first),
     )
 

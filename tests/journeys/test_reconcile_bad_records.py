@@ -187,7 +187,7 @@ def test_records_whose_lookups_get_no_usable_answer_are_set_aside_alone_and_name
 ):
     pipeline, billing = imported
     bad = dict(zip((f"ref-{2 * n}" for n in range(len(ANSWERS))), ANSWERS.values(), strict=True))
-    billing.look_ups = {reference: answer for reference, (answer, _) in bad.items()}
+    billing.lookups = {reference: answer for reference, (answer, _) in bad.items()}
 
     content, differences = reconcile(pipeline, billing, "--workers", "1")
 
@@ -236,7 +236,7 @@ def test_three_equally_refused_lookups_stop_and_the_same_command_resumes(
     imported,
 ):
     pipeline, billing = imported
-    billing.look_ups = {f"ref-{n}": page(403) for n in range(RECORDS)}
+    billing.lookups = {f"ref-{n}": page(403) for n in range(RECORDS)}
 
     stopped = pipeline(
         "reconcile", "--base-url", billing.url, "--workers", "1", environment=ENVIRONMENT
@@ -244,7 +244,7 @@ def test_three_equally_refused_lookups_stop_and_the_same_command_resumes(
 
     assert (stopped.returncode, len(billing.asked)) == (4, 3)
     assert "Lookups failed: billing refuses the API key (403)" in stopped.stderr
-    billing.look_ups = {f"ref-{n}": page(403) for n in range(3)}
+    billing.lookups = {f"ref-{n}": page(403) for n in range(3)}
     billing.asked.clear()
 
     content, differences = reconcile(pipeline, billing, "--workers", "1")
@@ -257,12 +257,12 @@ def test_three_equally_refused_lookups_stop_and_the_same_command_resumes(
 def test_a_reconciliation_without_any_lookup_never_exits_0(pipeline, billing):
     customers_csv(pipeline.folder / "customers.csv", 2)
     assert run(pipeline, billing).returncode == 0
-    billing.look_ups = {f"ref-{n}": page(403) for n in range(2)}
+    billing.lookups = {f"ref-{n}": page(403) for n in range(2)}
 
     for _ in range(2):
         stopped = pipeline("reconcile", "--base-url", billing.url, environment=ENVIRONMENT)
         assert stopped.returncode == 4
         assert "no lookup got a usable answer" in stopped.stderr
 
-    billing.look_ups.clear()
+    billing.lookups.clear()
     assert reconcile(pipeline, billing)[0]["exit_code"] == 0

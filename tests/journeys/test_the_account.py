@@ -91,7 +91,7 @@ def test_the_same_customer_under_another_id_is_another_account_s(pipeline, night
 def test_a_run_continues_if_some_customers_are_gone_and_reports_it(pipeline, night):
     with Ledger.read(pipeline.folder / ".pipeline" / "sandbox") as ledger:
         (oldest, _), *_ = ledger.some_customers()
-    night.look_ups[oldest] = problem(404, "not-found")
+    night.lookups[oldest] = problem(404, "not-found")
 
     ended = run(pipeline, night, SECOND, "next.csv")
 
@@ -102,7 +102,7 @@ def test_a_run_continues_if_some_customers_are_gone_and_reports_it(pipeline, nig
 
 
 def test_without_an_answer_nothing_is_sent_and_the_run_can_be_resumed(pipeline, night):
-    night.look_ups = {f"ref-{n}": Answer(503) for n in range(20)}
+    night.lookups = {f"ref-{n}": Answer(503) for n in range(20)}
 
     ended = run(pipeline, night, SECOND, "next.csv")
 

@@ -524,7 +524,7 @@ class Life:
 @st.composite
 def lives(draw) -> Life:
     creates = draw(st.lists(CREATE_ANSWERS, min_size=1, max_size=8))
-    look_ups = draw(st.lists(LOOK_UP_ANSWERS, min_size=1, max_size=8))
+    lookups = draw(st.lists(LOOK_UP_ANSWERS, min_size=1, max_size=8))
     lags = [
         *draw(st.lists(st.sampled_from([0.1, POLICY.lookup_lag]), min_size=1, max_size=4)),
         POLICY.lookup_lag,
@@ -538,14 +538,14 @@ def lives(draw) -> Life:
         if row.why is None:
             outcome, created = creates[created % len(creates)], created + 1
         else:
-            outcome, looked_up = look_ups[looked_up % len(look_ups)], looked_up + 1
+            outcome, looked_up = lookups[looked_up % len(lookups)], looked_up + 1
             row = replace(row, since_last_call=lags[looked_up % len(lags)])
         step = decide(row, outcome, dice, 0.0, POLICY)
         life.turns.append((row, outcome, step))
         if not isinstance(step, SendAgain | LookupNext | NextGeneration):
             return life
         row = step.progress
-    raise AssertionError(f"still going after 1,000 answers: {creates}, {look_ups}")
+    raise AssertionError(f"still going after 1,000 answers: {creates}, {lookups}")
 
 
 def is_settling_failure(outcome: Outcome) -> bool:

@@ -23,9 +23,9 @@ def evidence(policy: Policy = POLICY) -> Evidence:
 
 
 def verdict(
-    seen: Evidence, *, now: float = 0.0, at: datetime = NOON, creates: int = 2, look_ups: int = 0
+    seen: Evidence, *, now: float = 0.0, at: datetime = NOON, creates: int = 2, lookups: int = 0
 ):
-    return seen.verdict(now, at, lambda: Counter({Kind.CREATE: creates, Kind.LOOKUP: look_ups}))
+    return seen.verdict(now, at, lambda: Counter({Kind.CREATE: creates, Kind.LOOKUP: lookups}))
 
 
 def stopped_after(rate: float, rows: int, seed: int, policy: Policy = POLICY) -> int | None:
@@ -140,8 +140,8 @@ def test_unanswered_lookups_do_not_stop_creates():
     seen = evidence()
     seen.note_answer(Kind.CREATE, 300.0)
 
-    assert verdict(seen, now=301.0, look_ups=5) is None
-    assert verdict(seen, now=301.0, creates=0, look_ups=5).exit_code == 5
+    assert verdict(seen, now=301.0, lookups=5) is None
+    assert verdict(seen, now=301.0, creates=0, lookups=5).exit_code == 5
 
 
 def test_one_record_that_is_never_answered_is_no_outage_where_others_were():

@@ -57,8 +57,6 @@ def status(**given: Any) -> int:
 
     Without RUN_ID, shows the newest run. Works while another process runs it.
     """
-    from dataclasses import asdict
-
     from pipeline.workflows.places import destination_given
     from pipeline.workflows.status import find_run, readable_run, status_of
 
@@ -74,9 +72,7 @@ def status(**given: Any) -> int:
     found = status_of(folder, settings.home, since=True)
     remember(**destination_given(folder.read_plan_of_any_version()))
     if given["as_json"]:
-        show_json(
-            {**asdict(found), "settled": found.settled, "left": found.left, "damaged_runs": damaged}
-        )
+        show_json({**_described(found), "damaged_runs": damaged})
     else:
         show_status(found)
     return 0
@@ -105,7 +101,7 @@ def _described(run: "RunStatus | DamagedRun") -> "JsonObject":
 
     if isinstance(run, DamagedRun):
         return {**asdict(run), "status": "damaged"}
-    return {**asdict(run), "settled": run.settled, "left": run.left}
+    return {**run.to_json(), "settled": run.settled, "left": run.left}
 
 
 @click.command()

@@ -28,7 +28,7 @@ class RequestCounts(NamedTuple):
 
     creates: int
     replayed: int
-    look_ups: int
+    lookups: int
 
 
 @dataclass(frozen=True, slots=True)

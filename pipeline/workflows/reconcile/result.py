@@ -84,17 +84,8 @@ def reconciliation_of(
     residual = residuals(compared.steps)
     because = reasons_used(compared.steps, compared.legacy, residual)
     selected, side, terms = identified.selected, compared.billing_side, compared.terms
-    found = Found(
-        counted.kinds,
-        other_currency=counted.fields.get("currency", 0),
-        held=counted.paired.get("existed_before", 0),
-        known=counted.paired.get("known_before", 0),
-        not_compared=_not_compared(compared),
-        left_out=len(selected.left_out),
-        moved=_moved(compared.steps),
-        reasoned=sorted(because),
-        faults=_faults(workbench, compared, residual),
-    )
+    faults = _faults(workbench, compared, residual)
+    found = _found(counted, compared, len(selected.left_out), sorted(because), faults)
     sampled = _sampled(workbench, compared.chosen)
     verdict = judge(
         found,
@@ -140,6 +131,27 @@ def reconciliation_of(
         examples=_examples(workbench),
         sample=None if sampled is None else Sample(**asdict(sampled)),
         files=dict(identified.files),
+    )
+
+
+def _found(
+    counted: "_Counted",
+    compared: Compared,
+    left_out: int,
+    reasoned: Sequence[str],
+    faults: Sequence[str],
+) -> Found:
+    """What the verdict depends on."""
+    return Found(
+        counted.kinds,
+        other_currency=counted.fields.get("currency", 0),
+        held=counted.paired.get("existed_before", 0),
+        known=counted.paired.get("known_before", 0),
+        not_compared=_not_compared(compared),
+        left_out=left_out,
+        moved=_moved(compared.steps),
+        reasoned=reasoned,
+        faults=faults,
     )
 
 
