@@ -195,7 +195,7 @@ def test_the_demo_exits_0_and_its_last_line_names_a_report_that_is_there(tmp_pat
     compared = demo(*suggested.split()[1:])
 
     assert compared.returncode == 0, compared.stdout
-    assert "In balance: every customer that was looked up is what we meant" in compared.stdout
+    assert "In balance: every customer that was looked up agrees with billing" in compared.stdout
 
 
 def test_the_page_on_exit_codes_explains_every_code_that_an_error_ends_with():
