@@ -36,7 +36,7 @@ def test_each_code_is_there_with_its_meaning_and_what_to_do(name, codes):
     for one in codes:
         entry = page.split(f"\n### {one.value}\n")[1].split("\n### ")[0]
         assert escaped(one.sentence) in entry
-        assert f"What to do\n: {escaped(EXPLANATIONS[one].mend)}\n" in entry
+        assert f"What to do\n: {escaped(EXPLANATIONS[one].remedy)}\n" in entry
         assert ("Example\n: " in entry) == bool(EXPLANATIONS[one].shown)
 
 
@@ -45,7 +45,7 @@ def test_each_stage_of_a_code_has_a_heading():
 
 
 def test_each_key_that_a_code_names_is_on_the_page_of_config_keys():
-    named = {name for one in EXPLANATIONS.values() for name in one.bears_on_it}
+    named = {name for one in EXPLANATIONS.values() for name in one.settings}
 
     assert {name for name in named if not name.startswith("--")} - {*key_names()} == set()
 

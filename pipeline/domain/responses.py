@@ -1,6 +1,6 @@
 """Every kind of response of billing to one request, as a value.
 
-The row numbers are those of the outcome table in the page on once-only submission.
+The row numbers are those of the outcome table in `docs/explanation/exactly-once.md`.
 """
 
 from dataclasses import dataclass

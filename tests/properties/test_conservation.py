@@ -102,7 +102,7 @@ def test_every_record_has_one_fate_and_one_list_and_every_cent_is_accounted_for(
 
     in_file = [row["row_id"] for row in rows]
     assert run.report.holds, [
-        check for check in summary["conservation"]["checks"] if not check["holds"]
+        check for check in summary["accounting"]["checks"] if not check["holds"]
     ]
     assert in_file == records["row_id"].to_list()
     assert sorted(row["_import_row_id"] for members in lists.values() for row in members) == sorted(
@@ -161,7 +161,7 @@ def _result(run: PlannedRun) -> tuple:
         "credits",
         "reasons",
         "amounts_unreadable",
-        "conservation",
+        "accounting",
         "exit_code",
     )
     plan = pl.read_parquet(run.folder.parts("plan")).to_dicts()

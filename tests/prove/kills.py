@@ -138,7 +138,7 @@ def oracle(
         "created": (sum(fates[fate] for fate in ours), rows),
         "in doubt": (fates["in_doubt"], 0),
         "sum created": (sum(sums[fate] for fate in ours), stats["sums"].get("ZAR")),
-        "conservation": (summary["conservation"]["holds"], True),
+        "accounting": (summary["accounting"]["holds"], True),
     }
     for what, (found, wanted) in expected.items():
         if found != wanted:

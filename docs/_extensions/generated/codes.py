@@ -58,10 +58,10 @@ def _explained(one: Reason | FileIssue) -> str:
             else f"Stops the plan with exit code 3. `--accept {one.value}` proceeds."
         )
     facts = [
-        defined("What to do", escaped(help_text.mend)),
+        defined("What to do", escaped(help_text.remedy)),
         defined("Example", _example(help_text)) if help_text.shown else "",
-        defined("Settings", ", ".join(map(_setting, help_text.bears_on_it)))
-        if help_text.bears_on_it
+        defined("Settings", ", ".join(map(_setting, help_text.settings)))
+        if help_text.settings
         else "",
     ]
     return "\n".join(

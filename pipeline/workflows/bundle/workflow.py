@@ -7,6 +7,7 @@ If it has one, no bundle is written.
 import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -139,7 +140,7 @@ def _manifest(
         allowed_texts=allowed,
         environment=environment,
         tools=tools(),
-        journal_end=JournalEnd.model_validate(end) if end is not None else None,
+        journal_end=JournalEnd(**asdict(end)) if end is not None else None,
         files=hashes,
     )
 
