@@ -170,7 +170,7 @@ RELATIONS = (
             "payable",
             "detail",
         ),
-        ("workflows/run_outcomes.py",),
+        ("workflows/submit_run.py",),
         ("reporting/fates.py",),
     ),
     Relation(
@@ -199,14 +199,14 @@ RELATIONS = (
     ),
     # Several runs: a period, or a reconciliation.
     Relation(
-        "fed",
+        "input_rows",
         "a record of a run; a resubmitted record has a row in each run",
         ("run", "run_id", "file", "place", "row_id", "fate", "currency", "balance"),
         ("workflows/input_rows.py",),
         ("reporting/period.py",),
     ),
     Relation(
-        "followed",
+        "current_rows",
         "a record and its current fate, after resubmission",
         ("file", "place", "now", "now_run", "now_row", "now_currency", "now_balance"),
         ("workflows/report/current.py",),

@@ -55,7 +55,7 @@ _DAMAGE = (
     "workflows/plan_freshness.py", "workflows/status.py", "workflows/trace.py",
 )  # fmt: skip
 _STATING = (
-    "reconciling/bridge.py", "storage/aligned_parts.py", "reporting/current_fates.py", "reporting/period.py", "reporting/period.sql", "workflows/input_rows.py",
+    "reconciling/bridge.py", "storage/aligned_parts.py", "reporting/current_fates", "reporting/period.py", "reporting/period.sql", "workflows/input_rows.py",
     "workflows/report/became.py", "workflows/report/current.py", "workflows/report/run_rows.py",
 )  # fmt: skip
 _EXITING = (
