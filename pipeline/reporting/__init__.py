@@ -19,7 +19,16 @@
 
 from pipeline.domain.summary_parts import LeftInDoubt
 from pipeline.reporting.card import Block, Card, counts_block, sums_block
-from pipeline.reporting.context import Duplicate, FateChange, OpenRow, ReportContext
+from pipeline.reporting.context import (
+    AgainstBilling,
+    CommandOptions,
+    Duplicate,
+    FateChange,
+    FatesNow,
+    OpenRow,
+    ReportContext,
+    Signing,
+)
 from pipeline.reporting.current_fates import (
     ORIGINS,
     RECORDS,
@@ -69,19 +78,23 @@ __all__ = [
     "RECORDS",
     "RETURNS",
     "ROWS",
+    "AgainstBilling",
     "Block",
     "Card",
+    "CommandOptions",
     "Current",
     "Duplicate",
     "EarlierRuns",
     "End",
     "FateChange",
+    "FatesNow",
     "LeftInDoubt",
     "OpenRow",
     "Report",
     "ReportContext",
     "RunOutcome",
     "RunTotals",
+    "Signing",
     "StopCause",
     "Table",
     "add_run",

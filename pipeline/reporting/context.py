@@ -46,12 +46,9 @@ class Duplicate:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportContext:
-    """Everything is optional; a new plan has none of it."""
+class AgainstBilling:
+    """What reconciliations of the run found, and the answers that differ from what was sent."""
 
-    pii: Pii = Pii.MASKED
-    #: The reasons of the summary, with the examples that may be shown.
-    reasons: Sequence[ReasonCount] = ()
     #: The summary of the newest reconciliation that includes this run.
     reconciliation: Reconciliation | None = None
     #: Every reconciliation of the run, the newest first.
@@ -59,18 +56,49 @@ class ReportContext:
     #: The first differences, see `redacted.DIFFERENCES`.
     differences: Sequence[Mapping[str, str | None]] = ()
     differences_in_all: int = 0
-    duplicates: Sequence[Duplicate] = ()  #: the first ones
+
+
+@dataclass(frozen=True, slots=True)
+class FatesNow:
+    """The current fates of the run's records, and what is open."""
+
     overall: Mapping[str, int] = field(default_factory=dict)  #: current fate -> records of the run
     changes: Sequence[FateChange] = ()  #: by other runs
-    damaged_runs: Sequence[str] = ()  #: unreadable folders of other runs, one line each
     open_items: Sequence[OpenItem] = ()
     oldest: Sequence[OpenRow] = ()  #: the oldest open rows
+    as_of: str = ""  #: the time (ISO 8601) for which all of it is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """The sign-offs of a run, and what the next one covers."""
+
     signed: Sequence[SignOff] = ()
-    as_of: str = ""  #: the time (ISO 8601) for which open records and current fates are shown
     evidence: str = ""  #: the digest of everything that a sign-off covers
-    places: str = ""  #: options that a command needs to find this run
-    destination: str = ""  #: options with the billing system for sending and lookups
-    workbook: bool = False  #: whether report.xlsx exists beside the page
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOptions:
+    """The options of the commands that a page suggests, each after a space."""
+
+    places: str = ""  #: those that a command needs to find this run
+    destination: str = ""  #: those with the billing system for sending and lookups
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContext:
+    """Everything is optional; a new plan has none of it."""
+
+    pii: Pii = Pii.MASKED
+    #: The reasons of the summary, with the examples that may be shown.
+    reasons: Sequence[ReasonCount] = ()
+    duplicates: Sequence[Duplicate] = ()  #: the first ones
+    billing: AgainstBilling = AgainstBilling()
+    current: FatesNow = FatesNow()
+    signing: Signing = Signing()
+    options: CommandOptions = CommandOptions()
+    damaged_runs: Sequence[str] = ()  #: unreadable folders of other runs, one line each
+    workbook: bool = False  #: whether report.xlsx exists next to the page
 
 
 def planned_by(summary: RunSummary) -> list[SignOff]:

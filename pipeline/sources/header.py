@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from pipeline.domain.characters import clean_name
 from pipeline.domain.column_mapping import BILLING_ID, Layout, is_canonical
@@ -36,6 +37,15 @@ _NO_HEADER = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How an error message describes a header."""
+
+    where: str  #: the file, and the sheet or the declaration
+    noun: str = "the header"
+    hint: str = ""  #: advice if a column is missing
+
+
 def parse_header(
     line: str,
     where: str,
@@ -47,7 +57,7 @@ def parse_header(
 ) -> Names:
     """The columns of a header; refuse text that is not a legal record or has invalid names.
 
-    `any_columns`: allow any names, to inspect a file without a config. `sample`: records below.
+    `any_columns`: allow any names, to inspect a file without a config. `sample`: the next records.
     """
     hint = _other_delimiter(line, dialect.delimiter)
     if not dialect.grammar.is_legal(line):
@@ -68,9 +78,8 @@ def parse_header(
         )
     return check_names(
         names,
-        where,
+        Wording(where, hint=hint if len(names) == 1 else ""),
         layout,
-        hint=hint if len(names) == 1 else "",
         any_columns=any_columns,
         sample=sample,
         is_declared=dialect.header == "first_line",
@@ -79,11 +88,9 @@ def parse_header(
 
 def check_names(
     names: Sequence[str],
-    where: str,
+    wording: Wording,
     layout: Layout | None,
     *,
-    noun: str = "the header",
-    hint: str = "",
     more: Iterable[str] = (),
     any_columns: bool = False,
     sample: Sequence[Sequence[str]] | None = None,
@@ -91,9 +98,10 @@ def check_names(
 ) -> Names:
     """The cleaned names; refuse invalid ones with all faults: of the names, then `more`.
 
-    `hint`: advice for the message. `any_columns`: unknown names are no fault. A record in place of
-    the names is refused by its cells and by the `sample` of records below, unless `is_declared`.
+    `any_columns`: unknown names are no fault. A record in place of the names is refused by its
+    cells and by the `sample` of the next records, unless `is_declared`.
     """
+    where, noun = wording.where, wording.noun
     check_limits(where, columns=len(names))
     expected = layout.columns if layout else frozenset({"external_reference"})
     taken = take_names(names, expected)
@@ -115,7 +123,7 @@ def check_names(
     of_names = (
         _repeated(names, shows=shows)
         if any_columns
-        else _faults(names, taken, layout, hint, shows=shows)
+        else _faults(names, taken, layout, wording.hint, shows=shows)
     )
     if faults := [*of_names, *more]:
         listed = "; ".join(faults)

@@ -27,7 +27,7 @@ from pipeline.sources.arrow_text import (
 )
 from pipeline.sources.cells import reason_of, text_of_unreadable
 from pipeline.sources.file_access import opened_unchanged
-from pipeline.sources.header import check_names, with_control_characters
+from pipeline.sources.header import Wording, check_names, with_control_characters
 from pipeline.sources.limits import check_limits
 from pipeline.sources.names import Names, take_names
 from pipeline.sources.parquet_rows import ParquetRows
@@ -163,9 +163,8 @@ class ParquetFile:
             faults.append("there is none")
         self.names = check_names(
             schema.names,
-            str(self.path),
+            Wording(str(self.path), noun="its columns"),
             self.layout,
-            noun="its columns",
             more=faults,
             any_columns=self.any_columns,
         )

@@ -10,7 +10,7 @@ from pipeline.domain.customer import FIELDS, is_import_column
 from pipeline.errors import NoHeader, SourceError
 from pipeline.sources.cell import Trouble, shown_text
 from pipeline.sources.dialect import Declared
-from pipeline.sources.header import advised, check_names, with_control_characters
+from pipeline.sources.header import Wording, advised, check_names, with_control_characters
 from pipeline.sources.likeness import Likeness, likeness_of
 from pipeline.sources.names import Names, numbered_names
 from pipeline.sources.sheet_rows import Row
@@ -27,9 +27,8 @@ def names_of(
         names = numbered_names(max(len(row.cells) for row in head))
         check_names(
             names.used,
-            f"{where}: source.header: none",
+            Wording(f"{where}: source.header: none", hint=_BY_POSITION),
             layout,
-            hint=_BY_POSITION,
             any_columns=any_columns,
             is_declared=True,
         )
@@ -50,7 +49,7 @@ def names_of(
     try:
         return check_names(
             written,
-            where,
+            Wording(where),
             layout,
             any_columns=any_columns,
             sample=[_filled_up(row, len(written)) for row in head[1:]],

@@ -11,7 +11,7 @@ from pipeline.errors import NoHeader, SourceError
 from pipeline.sources.dialect import Declared
 from pipeline.sources.dialect_detection import Findings
 from pipeline.sources.framing import blank_line
-from pipeline.sources.header import advised, check_names, parse_header
+from pipeline.sources.header import Wording, advised, check_names, parse_header
 from pipeline.sources.names import Names, numbered_names
 from pipeline.sources.repeated_header import HeaderText
 from pipeline.sources.source_file import LONGEST_RECORD
@@ -139,10 +139,8 @@ class HeadFinder:
         names = numbered_names(width)
         check_names(
             names.used,
-            f"{self.path}: source.header: none",
+            Wording(f"{self.path}: source.header: none", "its columns", _BY_POSITION),
             self.layout,
-            noun="its columns",
-            hint=_BY_POSITION,
             any_columns=self.any_columns,
             is_declared=True,
         )

@@ -105,9 +105,8 @@ def _after_create(
             | Limited()
             | CredentialRefused(replayed=True)
             | Misaddressed(replayed=True)
+            | RequestRefused(replayed=True)
         ):
-            return replace(again, row=row).look_later(Why.REPLAYED_FAILURE)
-        case RequestRefused(replayed=True):
             return replace(again, row=row).look_later(Why.REPLAYED_FAILURE)
         case Conflicting(kind="running"):
             return again.running()
@@ -118,9 +117,7 @@ def _after_create(
         case Conflicting():
             return LookupNext(0, replace(row, why=Why.UNKNOWN_CONFLICT))
         case RowRefused():
-            if outcome.certain and not row.is_in_doubt and not outcome.replayed:
-                return Final(State.REFUSED, detail=outcome.detail)
-            return replace(again, row=replace(row, refusal=outcome)).look_later(Why.REFUSED)
+            return _refused(row, outcome, again)
         case Unintelligible():
             return again.unreadable(outcome.why)
         case Unexpected():
@@ -136,6 +133,13 @@ def _after_create(
             return _turned_away(again.row, outcome)
         case _:
             return stop_for(outcome)
+
+
+def _refused(row: Progress, refusal: RowRefused, again: Retries) -> Step:
+    """Rule 3: a refusal is final only on a definite answer, and if no earlier send may have taken effect."""
+    if refusal.certain and not row.is_in_doubt and not refusal.replayed:
+        return Final(State.REFUSED, detail=refusal.detail)
+    return replace(again, row=replace(row, refusal=refusal)).look_later(Why.REFUSED)
 
 
 def is_turned_away(outcome: Outcome) -> bool:

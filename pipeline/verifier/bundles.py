@@ -8,6 +8,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, ZipInfo
@@ -23,7 +24,7 @@ from pipeline.domain.reconciliation import Reconciliation
 from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.summary_versions import summary_of
 from pipeline.storage.files import open_regular
-from pipeline.verifier.checks import Check, Notes, Verified, differing, read_any_cell, unreadable
+from pipeline.verifier.checks import Check, Verified, differing, read_any_cell, unreadable
 from pipeline.verifier.listed_rows import causes_in
 from pipeline.verifier.manifest import read_sealed
 from pipeline.verifier.reconciliations import of_reconciliation
@@ -165,7 +166,21 @@ def _of_the_run(
     summary: RunSummary,
     plan: PlanFile,
 ) -> Iterator[Check]:
-    """The files belong to the run whose manifest is in the bundle; those not redacted are equal."""
+    """Everything in the bundle belongs to the run whose manifest it has."""
+    yield _same_files(manifest, of_run, summary)
+    yield of_one_run(of_run.run_id, of_run, summary, plan)
+    has_accepted = f"run/{ACCEPTED}" in archive.namelist()
+    yield of_accepted(
+        archive.read(f"run/{ACCEPTED}").decode("utf-8") if has_accepted else "", summary, plan
+    )
+    yield from _same_job(archive, plan)
+    yield of_page_text(archive.read("report.html").decode("utf-8"), summary.run_id, summary.verdict)
+    if "reconciliation/summary.json" in archive.namelist():
+        yield from _of_its_reconciliation(archive, of_run.run_id)
+
+
+def _same_files(manifest: BundleManifest, of_run: RunManifest, summary: RunSummary) -> Check:
+    """The files that are not redacted are those of the run."""
     is_redacted = summary.settings.where is not None or manifest.pii != "masked"
     unredacted = (
         ["signatures.jsonl"] if is_redacted else ["signatures.jsonl", "summary.json", "plan.json"]
@@ -180,12 +195,11 @@ def _of_the_run(
     ]
     if manifest.run_id != of_run.run_id:
         wrong.append(f"they name different runs: {manifest.run_id}, {of_run.run_id}")
-    yield Check(f"{', '.join(unredacted)} belong to the run", not wrong, "; ".join(wrong))
-    yield of_one_run(of_run.run_id, of_run, summary, plan)
-    has_accepted = f"run/{ACCEPTED}" in archive.namelist()
-    yield of_accepted(
-        archive.read(f"run/{ACCEPTED}").decode("utf-8") if has_accepted else "", summary, plan
-    )
+    return Check(f"{', '.join(unredacted)} belong to the run", not wrong, "; ".join(wrong))
+
+
+def _same_job(archive: ZipFile, plan: PlanFile) -> Iterator[Check]:
+    """The job in the bundle is that of the plan; no check if neither has one."""
     has_job = "config/job.json" in archive.namelist()
     if plan.config or has_job:
         same = (
@@ -198,66 +212,99 @@ def _of_the_run(
             same,
             "" if same else "config/job.json differs from the plan",
         )
-    yield of_page_text(archive.read("report.html").decode("utf-8"), summary.run_id, summary.verdict)
-    if "reconciliation/summary.json" in archive.namelist():
-        against = Reconciliation.of(json.loads(archive.read("reconciliation/summary.json")))
-        names_run = of_run.run_id in against.runs
-        yield Check(
-            "the reconciliation covers this run",
-            names_run,
-            "" if names_run else "it names other runs",
+
+
+def _of_its_reconciliation(archive: ZipFile, run_id: str) -> Iterator[Check]:
+    """The reconciliation covers the run, and agrees with its own differences."""
+    against = Reconciliation.of(json.loads(archive.read("reconciliation/summary.json")))
+    names_run = run_id in against.runs
+    yield Check(
+        "the reconciliation covers this run",
+        names_run,
+        "" if names_run else "it names other runs",
+    )
+    with archive.open("reconciliation/differences.csv") as member:
+        yield from of_reconciliation(
+            against, io.TextIOWrapper(member, encoding="utf-8", newline="")
         )
-        with archive.open("reconciliation/differences.csv") as member:
-            yield from of_reconciliation(
-                against, io.TextIOWrapper(member, encoding="utf-8", newline="")
-            )
 
 
 def _walk(archive: ZipFile, summary: RunSummary, of_run: RunManifest) -> Recomputed:
     """Compare each row of rows.parquet with the lists and the journal."""
     read_any_cell()
-    found, notes = Recomputed(), Notes()
-    found.notes = notes
+    found = Recomputed()
+    notes = found.notes
     lists = {name: _listed(archive, name) for name in LISTS}
     list_of = {fate.value: name for name, members in LISTS.items() for fate in members}
-    billing_ids, created, left_open = _created_in_journal(archive), set[str](), set[str]()
+    journal = _Journal(_created_in_journal(archive))
     for row in _rows(archive):
         found.records += 1
-        name, fate = list_of[row["fate"]], row["fate"]
+        name = list_of[row["fate"]]
         listed = next(lists[name], None)
-        found.fates[fate] += 1
+        found.fates[row["fate"]] += 1
         found.reasons.update(row["reasons"] or ())
         if listed is None or listed["_import_row_id"] != row["row_id"]:
             notes.note("lists", f"{row['row_id']} is missing from lists/{name}.csv at its place")
             break
-        ours = (fate, row["idempotency_key"] or "", row["billing_id"] or "", row["reasons"] or [])
-        in_list = [
-            listed[f"_import_{column}"] for column in ("fate", "idempotency_key", "billing_id")
-        ]
-        if ours != (*in_list, causes_in(listed["_import_reasons"])):
-            notes.note("lists", f"{row['row_id']}: lists/{name}.csv and rows.parquet differ")
-        if listed["_import_balance"]:
-            minor = int(listed["_import_balance"])
-            (found.debits if minor > 0 else found.credits)[listed["_import_currency"]][fate] += (
-                minor
-            )
-        if fate in _SENT:
-            created.add(row["idempotency_key"])
-            if billing_ids.get(row["idempotency_key"]) != row["billing_id"]:
-                notes.note(
-                    "journal", f"{row['row_id']} was created, but journal.csv does not record it"
-                )
-        elif fate in _OPEN and row["idempotency_key"]:
-            left_open.add(row["idempotency_key"])  # the ledger may have the outcome by now
+        notes.note("lists", _other_in_list(row, listed, name))
+        _add_balance(found, row["fate"], listed)
+        notes.note("journal", journal.compare(row))
     for name, rest in lists.items():
         if (extra := next(rest, None)) is not None:
             notes.note("lists", f"lists/{name}.csv has an extra row: {extra['_import_row_id']}")
-    if without_row := {*billing_ids} - created - left_open:
-        notes.note(
-            "journal", f"journal.csv records {len(without_row)} created customers without a row"
-        )
-    fates = {fate.value: found.fates[fate.value] for fate in Fate}
-    read = sum(file.records for file in of_run.inputs)
+    notes.note("journal", journal.without_row())
+    _compare_with_summary(found, summary, sum(file.records for file in of_run.inputs))
+    return found
+
+
+def _other_in_list(row: dict[str, Any], listed: dict[str, str], name: str) -> str | None:
+    """The problem if a list and rows.parquet differ in a row."""
+    columns = ("fate", "idempotency_key", "billing_id")
+    ours = (*(row[column] or "" for column in columns), row["reasons"] or [])
+    in_list = [listed[f"_import_{column}"] for column in columns]
+    if ours == (*in_list, causes_in(listed["_import_reasons"])):
+        return None
+    return f"{row['row_id']}: lists/{name}.csv and rows.parquet differ"
+
+
+def _add_balance(found: Recomputed, fate: str, listed: dict[str, str]) -> None:
+    if listed["_import_balance"]:
+        minor = int(listed["_import_balance"])
+        sums = found.debits if minor > 0 else found.credits
+        sums[listed["_import_currency"]][fate] += minor
+
+
+@dataclass(frozen=True, slots=True)
+class _Journal:
+    """The customers that journal.csv records as created, and the rows that have their keys."""
+
+    billing_ids: dict[str, str]  #: key -> billing id
+    created: set[str] = field(default_factory=set)  #: keys of rows that were created
+    left_open: set[str] = field(default_factory=set)  #: keys of rows without an outcome
+
+    def compare(self, row: dict[str, Any]) -> str | None:
+        """The problem if the journal lacks the customer of a created row."""
+        key = row["idempotency_key"]
+        if row["fate"] in _SENT:
+            self.created.add(key)
+            if self.billing_ids.get(key) != row["billing_id"]:
+                return f"{row['row_id']} was created, but journal.csv does not record it"
+        elif row["fate"] in _OPEN and key:
+            self.left_open.add(key)  # the ledger may have the outcome by now
+        return None
+
+    def without_row(self) -> str | None:
+        """The problem if customers of the journal have no row, once all rows are compared."""
+        count = len({*self.billing_ids} - self.created - self.left_open)
+        return f"journal.csv records {count} created customers without a row" if count else None
+
+
+def _compare_with_summary(found: Recomputed, summary: RunSummary, read: int) -> None:
+    """Note a problem if the counts and sums of the rows are not those of the run.
+
+    `read`: the records of all inputs.
+    """
+    notes, fates = found.notes, {fate.value: found.fates[fate.value] for fate in Fate}
     notes.note("counts", differing("records", fates, summary.fates))
     notes.note("counts", differing("records", {"read": found.records}, {"read": read}))
     for side, mine, stated in (
@@ -267,7 +314,6 @@ def _walk(archive: ZipFile, summary: RunSummary, of_run: RunManifest) -> Recompu
         for code in sorted({*mine, *stated}):
             theirs = {fate: amount for fate, amount in stated.get(code, {}).items() if amount}
             notes.note("sums", differing(f"{side} {code}", dict(mine[code]), theirs))
-    return found
 
 
 def _rows(archive: ZipFile) -> Iterator[dict[str, Any]]:

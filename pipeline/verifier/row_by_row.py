@@ -62,15 +62,11 @@ def walk(
 ) -> Recomputed:
     """Read all rows once, and note the first problem of each check."""
     read_any_cell()
-    found, billing_ids = Recomputed(has_amounts=amounts is not None), set[int]()
-    #: Row id -> the row that it repeats, and its fingerprint.
-    repeats: dict[str, tuple[str, str | None]] = {}
-    came_back = _cells_that_came_back(folder)
+    found, came_back = Recomputed(has_amounts=amounts is not None), _cells_that_came_back(folder)
     job = DeclaredJob.of(plan)
-    reference = _plain_reference(job)
-    identities = _identities(folder)
-    reading: Lines | Table | None = None
-    at, last = -1, (-1, 0)
+    sources = _Sources(inputs, job, found)
+    in_parquet = _ParquetRows(plan, columns, _plain_reference(job), found, _identities(folder))
+    last = (-1, 0)
     for row in rows_of(folder, inputs, columns):
         if row.place <= last:
             found.notes.note(
@@ -78,37 +74,41 @@ def walk(
                 f"{row.row_id} is in the lists twice, or out of order in {row.list_name}.csv",
             )
             continue
-        while at < row.place[0]:
-            _finish(reading, inputs, at, found)
-            at += 1
-            reading = _opened(inputs[at], job, found)
         last = row.place
+        sources.move_to(row.place[0])
         found.records += 1
         found.fates[row.fate] += 1
         found.reasons.update(row.causes)
         origins.look_at(row)
         if _LIST_OF.get(row.fate) != row.list_name:
             found.notes.note("partition", f"{row.row_id} is in {row.list_name}.csv as {row.fate}")
-        _compare_with_source(reading, row, came_back.get(row.row_id, {}), columns, found)
-        identity = next(identities, None)
-        found.notes.note("rows", _other_identity(row, identity))
-        found.notes.note("fates", _wrong_fate(row, identity, billing_ids, plan.run_id))
-        if identity is not None:
-            found.notes.note(
-                "keys", _other_key(row, identity, plan.environment, columns, reference)
-            )
-            if row.fate == Fate.DUPLICATE_IN_FILE.value:
-                repeats[row.row_id] = (row.ours["same_as"], identity.fingerprint)
+        _compare_with_source(sources.reading, row, came_back.get(row.row_id, {}), columns, found)
+        in_parquet.compare(row)
         if amounts is not None:
             _add(amounts, row, columns, found, in_workbook=_is_of_workbooks(inputs[row.place[0]]))
-    while at < len(inputs):
-        _finish(reading, inputs, at, found)
-        at += 1
-        reading = _opened(inputs[at], job, found) if at < len(inputs) else None
-    if (extra := next(identities, None)) is not None:
-        found.notes.note("rows", f"rows.parquet: {extra.row_id} is in no list")
-    found.notes.note("fates", _wrong_repeat(folder, repeats))
+    sources.move_to(len(inputs))
+    in_parquet.finish(folder)
     return found
+
+
+@dataclass(slots=True)
+class _Sources:
+    """The inputs, opened one after the other; each is read to its end."""
+
+    inputs: Sequence[InputFile]
+    job: DeclaredJob
+    found: Recomputed
+    at: int = -1
+    reading: Lines | Table | None = None
+
+    def move_to(self, at: int) -> None:
+        """Finish every input before this one and open it; after the last one there is none."""
+        while self.at < at:
+            if self.reading is not None:
+                self.found.notes.note("lines", self.reading.finish(self.inputs[self.at]))
+            self.at += 1
+            is_input = self.at < len(self.inputs)
+            self.reading = _opened(self.inputs[self.at], self.job, self.found) if is_input else None
 
 
 def _is_of_workbooks(file: InputFile) -> bool:
@@ -130,13 +130,6 @@ def _opened(file: InputFile, job: DeclaredJob, found: Recomputed) -> Lines | Tab
         return table
     found.not_read.add(f"{file.name} (the number of its rows is from the manifest)")
     return None
-
-
-def _finish(
-    reading: Lines | Table | None, inputs: Sequence[InputFile], at: int, found: Recomputed
-) -> None:
-    if reading is not None:
-        found.notes.note("lines", reading.finish(inputs[at]))
 
 
 def _compare_with_source(
@@ -200,6 +193,39 @@ class _Identity(NamedTuple):
 
 def _identities(folder: Path) -> Iterator[_Identity]:
     return rows_as(_Identity, folder / "rows.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class _ParquetRows:
+    """The rows of rows.parquet, read in step with those of the lists."""
+
+    plan: PlanFile
+    columns: Sequence[str]
+    reference: str | None  #: the column of references, if keys can be recomputed from it
+    found: Recomputed
+    identities: Iterator[_Identity]
+    billing_ids: set[int] = field(default_factory=set)
+    #: Row id -> the row that it repeats, and its fingerprint.
+    repeats: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+
+    def compare(self, row: Row) -> None:
+        """Compare a listed row with the next one here."""
+        note, identity = self.found.notes.note, next(self.identities, None)
+        note("rows", _other_identity(row, identity))
+        note("fates", _wrong_fate(row, identity, self.billing_ids, self.plan.run_id))
+        if identity is not None:
+            note(
+                "keys",
+                _other_key(row, identity, self.plan.environment, self.columns, self.reference),
+            )
+            if row.fate == Fate.DUPLICATE_IN_FILE.value:
+                self.repeats[row.row_id] = (row.ours["same_as"], identity.fingerprint)
+
+    def finish(self, folder: Path) -> None:
+        """Note a row that no list has, and a repeat that is none."""
+        if (extra := next(self.identities, None)) is not None:
+            self.found.notes.note("rows", f"rows.parquet: {extra.row_id} is in no list")
+        self.found.notes.note("fates", _wrong_repeat(folder, self.repeats))
 
 
 def _other_identity(row: Row, identity: _Identity | None) -> str | None:

@@ -120,6 +120,11 @@ def _lines(
     yield from _source(found, settings, guessed)
     yield _remarked(f"region: {settings.region}", "a guess: country of national phone numbers")
     yield ""
+    yield from _mapping(guesses)
+    yield from _left_out(guesses, found.file.unsendable)
+
+
+def _mapping(guesses: Guesses) -> Iterator[str]:
     yield "mapping:"
     for one in guesses.fields:
         yield from _guessed(one)
@@ -138,12 +143,14 @@ def _lines(
     if guesses.never_sent:
         yield "  never_sent:"
         yield from (_explained(f"    - {_scalar(one.value)}", one) for one in guesses.never_sent)
-    if found.file.unsendable:
+
+
+def _left_out(guesses: Guesses, unsendable: Mapping[str, str]) -> Iterator[str]:
+    """Comments that name the columns without a field, and why."""
+    if unsendable:
         yield ""
         yield "# Left out, because their values cannot be sent exactly:"
-        yield from (
-            f"#   {_shown(name)} ({_shown(why)})" for name, why in found.file.unsendable.items()
-        )
+        yield from (f"#   {_shown(name)} ({_shown(why)})" for name, why in unsendable.items())
     empty = set(guesses.empty)
     filled = [name for name in guesses.left_out if name not in empty]
     for remark, names in (

@@ -1,5 +1,6 @@
 """`pipeline status` and `pipeline runs`: the progress of runs, also while another process works."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
@@ -111,20 +112,8 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
     `since`: also what later runs did with its records.
     """
     plan = folder.read_plan_of_any_version()
-    known: RecordedRun | None = None
-    states: dict[str, int] = {}
-    with Ledger.read(home / plan.environment.name) as ledger:
-        if ledger is not None:
-            known = ledger.runs.find(folder.run_id)
-            states = ledger.runs.counts(folder.run_id)
-    applied = folder.read_summary() if known is None and folder.was_applied else None
-    status = known.status if known else applied.status if applied else "planned"
-    if applied:
-        states = _states_of(applied)
-    # All creates may be settled while the results are not written.
-    if known and (status == "running" or folder.is_unfinished):
-        is_running = is_holding(home / plan.environment.name, folder.run_id)
-        status = "running" if is_running else "interrupted"
+    progress = _progress(folder, home / plan.environment.name)
+    recorded, status = progress.recorded, progress.status
     summary = _summary(folder, status)
     too_many = _too_many(plan) if status == "planned" else ""
     has_results = since and folder.was_applied
@@ -136,16 +125,16 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         environment=plan.environment.name,
         planned=sends(plan.actions),
         later=plan.count_of(Action.DEFER),
-        states=states,
-        started_at=known.started_at if known else None,
-        ended_at=known.ended_at if known else None,
+        states=progress.states,
+        started_at=recorded.started_at if recorded else None,
+        ended_at=recorded.ended_at if recorded else None,
         exit_code=ThresholdExceeded.exit_code
         if too_many
         else summary.exit_code
         if summary
         else None,
         reports=str(folder.path),
-        verdict=(_NO_LEDGER.format(home) if applied else "")
+        verdict=(_NO_LEDGER.format(home) if progress.is_from_summary else "")
         + too_many
         + (_verdict(summary) or _VERDICTS[status]),
         resubmitted=found.resubmitted,
@@ -160,6 +149,35 @@ def status_of(folder: RunFolder, home: Path, *, since: bool = False) -> RunStatu
         if results is not None
         else {},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far a run is, from its ledger; from its own summary if no ledger has it."""
+
+    status: str
+    states: dict[str, int]  #: state -> creates
+    recorded: RecordedRun | None
+    is_from_summary: bool = False
+
+
+def _progress(folder: RunFolder, ledgers: Path) -> _Progress:
+    recorded: RecordedRun | None = None
+    states: dict[str, int] = {}
+    with Ledger.read(ledgers) as ledger:
+        if ledger is not None:
+            recorded = ledger.runs.find(folder.run_id)
+            states = ledger.runs.counts(folder.run_id)
+    if recorded is None:
+        if not folder.was_applied:
+            return _Progress("planned", states, None)
+        applied = folder.read_summary()
+        return _Progress(applied.status, _states_of(applied), None, is_from_summary=True)
+    status = recorded.status
+    # All creates may be settled while the results are not written.
+    if status == "running" or folder.is_unfinished:
+        status = "running" if is_holding(ledgers, folder.run_id) else "interrupted"
+    return _Progress(status, states, recorded)
 
 
 def statuses(reports: Path, home: Path) -> list[RunStatus | DamagedRun]:

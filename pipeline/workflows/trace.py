@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +14,7 @@ from pipeline.config import Settings, Target
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import known
 from pipeline.domain.fates import LISTS, Fate
+from pipeline.domain.published import JsonObject
 from pipeline.domain.redaction import Pii, shown, token
 from pipeline.domain.responses import Found, NotFound
 from pipeline.sources import lines_of
@@ -98,6 +99,17 @@ _Found = tuple[RunFolder, _Record]  #: a run, and a staged record of it
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How one row of one run ended, as `rows.parquet` has it."""
+
+    fingerprint: str | None
+    key: str | None
+    fate: str
+    reasons: list[tuple[str, str]]  #: code, sentence
+    billing_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Appearance:
     """One row of one run: its cells, its canonical values, the plan and its fate."""
 
@@ -109,11 +121,13 @@ class Appearance:
     became: dict[str, str | None]  #: the canonical values
     decided: str | None  #: the planned action: create, skip, hold, …
     same_as: str | None  #: the row or known customer that it repeats or resembles
-    fingerprint: str | None
-    key: str | None
-    fate: str
-    reasons: list[tuple[str, str]]  #: code, sentence
-    billing_id: str | None
+    end: Ending
+
+    def content(self) -> JsonObject:
+        """The row for programs, without a level for its end."""
+        row = asdict(self)
+        del row["end"]
+        return {**row, **asdict(self.end)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +152,10 @@ class Life:
     purged: list[str] = field(default_factory=list)  #: runs whose staged files were deleted
     damaged_runs: list[DamagedRun] = field(default_factory=list)  #: runs that cannot be read
     pii: str = Pii.MASKED.value  #: how much personal data is shown
+
+    def content(self) -> JsonObject:
+        """The history for programs."""
+        return asdict(self) | {"appearances": [one.content() for one in self.appearances]}
 
 
 def trace(
@@ -261,11 +279,13 @@ def _appearance(run: RunFolder, record: _Record, pii: Pii, key: bytes) -> Appear
         became={name: _shown(name, value, pii) for name, value in record.became.items()},
         decided=decided["action"] if decided is not None else None,
         same_as=same_as,
-        fingerprint=end["fingerprint"],
-        key=end["idempotency_key"],
-        fate=end["fate"],
-        reasons=[(text, Cause.parse(text).reason.sentence) for text in end["reasons"]],
-        billing_id=end["billing_id"],
+        end=Ending(
+            fingerprint=end["fingerprint"],
+            key=end["idempotency_key"],
+            fate=end["fate"],
+            reasons=[(text, Cause.parse(text).reason.sentence) for text in end["reasons"]],
+            billing_id=end["billing_id"],
+        ),
     )
 
 

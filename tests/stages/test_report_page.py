@@ -25,7 +25,7 @@ from pipeline.domain.summary_parts import (
     Estimate,
     Throughput,
 )
-from pipeline.reporting.context import ReportContext
+from pipeline.reporting.context import AgainstBilling, ReportContext
 from pipeline.reporting.examples import without_examples
 from pipeline.reporting.headline import duration, how_long, rate
 from pipeline.reporting.html import EXIT_CODES, render_run
@@ -932,7 +932,7 @@ def clean():
     ],
 )
 def test_the_status_of_a_page_is_the_worst_known_of_its_run(made, reconciliation, state, mark):
-    page = rendered(made, ReportContext(reconciliation=reconciliation))
+    page = rendered(made, ReportContext(billing=AgainstBilling(reconciliation)))
 
     assert f'<header class="{state}">' in page
     assert mark in Page(page).text

@@ -114,7 +114,7 @@ def reconcile(**given: Any) -> int:
 
     from pipeline.cli.progress import watching
     from pipeline.workflows.reconcile.run_selection import runs_to_reconcile
-    from pipeline.workflows.reconcile.workflow import legacy_from, reconcile
+    from pipeline.workflows.reconcile.workflow import ByExport, ByLookups, legacy_from, reconcile
 
     if given["exports"] and given["sample"]:
         raise click.UsageError("An export is read whole: use either --export or --sample.")
@@ -134,13 +134,13 @@ def reconcile(**given: Any) -> int:
             reconcile, selected, settings, legacy=legacy, stopping=stopping, watch=watch
         )
         if given["exports"]:
-            found = compare(exports=given["exports"])
+            found = compare(ByExport(given["exports"]))
         else:
             place = invocation.destination_given(given, None) or newest.read_plan().destination
             with invocation.target(
                 place, invocation.planned_naming(newest, given), settings.home
             ) as target:
-                found = compare(target=target, place=place, sample=given["sample"])
+                found = compare(ByLookups(target, place, given["sample"]))
     if given["as_json"]:
         show_json(found.to_json())
     else:

@@ -119,8 +119,6 @@ def trace(**given: Any) -> int:
 
     A ROW_ID is looked for in the newest run that has it; "RUN_ID ROW_ID" names another run.
     """
-    from dataclasses import asdict
-
     from pipeline.domain.redaction import Pii
     from pipeline.workflows.status import newest_run
     from pipeline.workflows.trace import trace
@@ -139,7 +137,7 @@ def trace(**given: Any) -> int:
     else:
         found = trace(given["what"], settings, pii=pii)
     if given["as_json"]:
-        show_json(asdict(found))
+        show_json(found.content())
     elif found.appearances or found.events:
         show_life(found)
     else:

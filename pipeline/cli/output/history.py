@@ -39,15 +39,16 @@ def _show_appearance(one: "Appearance") -> None:
     show_line(f"  given        {on_one_line(cells)}")
     values = {name: value for name, value in one.became.items() if value is not None}
     show_line(f"  became       {on_one_line(values)}")
-    for code, sentence in one.reasons:
+    for code, sentence in one.end.reasons:
         show_line(f"  {printable(code)}: {sentence}")
     if one.decided is not None:
         same = f", the same as {printable(one.same_as)}" if one.same_as else ""
         show_line(f"  planned      {one.decided}{same}")
-    if one.key is not None:
-        show_line(f"  key          {one.key}")
-    billing_id = f" as {one.billing_id}" if one.billing_id else ""
-    fate = Cell(one.fate.replace("_", " "), style_of_fate(one.fate))
+    end = one.end
+    if end.key is not None:
+        show_line(f"  key          {end.key}")
+    billing_id = f" as {end.billing_id}" if end.billing_id else ""
+    fate = Cell(end.fate.replace("_", " "), style_of_fate(end.fate))
     show_cells(Cell("  ended        "), fate, Cell(billing_id))
 
 

@@ -1,6 +1,6 @@
 """Charts as inline SVG: the bridge as a waterfall, throughput and latency over time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -91,61 +91,75 @@ def _drawn(
     ).format(title, _ACROSS, _TALL, title, Markup("").join(pieces))
 
 
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """One of the charts of throughput, with a bar for each span."""
+
+    colour: str  #: the class that paints its bars
+    name: str
+    top: str  #: the highest value as text
+    heights: Sequence[float]  #: of the bars, from 0 to 1
+
+
 def throughput_chart(throughput: Throughput) -> Markup | None:
-    """Creates settled in each span, and the wait of 95 % below; None if there are too few spans."""
+    """Creates settled in each span, and below it the wait of 95 %; None for too few spans."""
     spans = throughput.spans
     count = spans[-1].after // throughput.span_seconds + 1
     if count < _FEWEST_SPANS:
         return None
     width = (_WIDTH - 2 * _AXIS) / count
-    most, longest = max(span.settled for span in spans), max(span.p95 for span in spans)
+    places = [_AXIS + span.after / throughput.span_seconds * width for span in spans]
     titles = [
         f"after {grouped_digits(round(span.after))} s: {grouped_digits(span.settled)} settled, half within {rate(span.p50)} s, 95 % within {rate(span.p95)} s"
         for span in spans
     ]
-    places = [_AXIS + span.after / throughput.span_seconds * width for span in spans]
-    panels = (
-        ("created", "settled", grouped_digits(most), [span.settled / most for span in spans]),
-        (
-            "waiting",
-            "waited, 95 %",
-            f"{rate(longest)} s",
-            [span.p95 / longest if longest else 0 for span in spans],
-        ),
-    )
-    pieces = []
-    for at, (kind, name, top, heights) in enumerate(panels):
-        floor = 24 + (_HEIGHT + 34) * at + _HEIGHT
-        pieces += [
-            Markup(
-                '<text x="{}" y="{}">{}</text><text class="soft" x="{}" y="{}" text-anchor="end">{}</text>'
-            ).format(_AXIS, floor - _HEIGHT - 8, name, _AXIS - 6, floor - _HEIGHT + 10, top),
-            Markup('<text class="soft" x="{}" y="{}" text-anchor="end">0</text>').format(
-                _AXIS - 6, floor
-            ),
-            Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-                _AXIS, _WIDTH - _AXIS, floor, floor
-            ),
-        ]
-        pieces += [
-            Markup(
-                '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}</title></rect>'
-            ).format(
-                kind, left, floor - height * _HEIGHT, max(width - 1, 1.0), height * _HEIGHT, title
-            )
-            for left, height, title in zip(places, heights, titles, strict=True)
-        ]
-    bottom = 24 + 2 * _HEIGHT + 34
-    axis = Markup('<text class="soft" x="{}" y="{}" text-anchor="{}">{}</text>').format
-    pieces += [
-        axis(_AXIS, bottom + 18, "start", "0 s"),
-        axis(
-            _WIDTH - _AXIS,
-            bottom + 18,
-            "end",
-            f"{grouped_digits(round(count * throughput.span_seconds))} s",
-        ),
-    ]
+    floors = [24 + (_HEIGHT + 34) * at + _HEIGHT for at in range(2)]
+    pieces: list[Markup] = []
+    for panel, floor in zip(_panels(throughput), floors, strict=True):
+        pieces += _scale(panel, floor)
+        pieces += _bars(panel, floor, places, titles, max(width - 1, 1.0))
+    pieces += _times(floors[-1] + 18, f"{grouped_digits(round(count * throughput.span_seconds))} s")
     return Markup(
         '<svg class="pace" role="img" aria-label="Creates settled, and how long they waited, over time" viewBox="0 0 {} {}">{}</svg>'
-    ).format(_WIDTH, bottom + 26, Markup("").join(pieces))
+    ).format(_WIDTH, floors[-1] + 26, Markup("").join(pieces))
+
+
+def _panels(throughput: Throughput) -> tuple[_Panel, _Panel]:
+    spans = throughput.spans
+    most, longest = max(span.settled for span in spans), max(span.p95 for span in spans)
+    waits = [span.p95 / longest if longest else 0 for span in spans]
+    return (
+        _Panel("created", "settled", grouped_digits(most), [span.settled / most for span in spans]),
+        _Panel("waiting", "waited, 95 %", f"{rate(longest)} s", waits),
+    )
+
+
+def _scale(panel: _Panel, floor: int) -> Iterator[Markup]:
+    """The name of a panel, its highest and lowest value, and the line on which its bars stand."""
+    yield Markup(
+        '<text x="{}" y="{}">{}</text><text class="soft" x="{}" y="{}" text-anchor="end">{}</text>'
+    ).format(_AXIS, floor - _HEIGHT - 8, panel.name, _AXIS - 6, floor - _HEIGHT + 10, panel.top)
+    yield Markup('<text class="soft" x="{}" y="{}" text-anchor="end">0</text>').format(
+        _AXIS - 6, floor
+    )
+    yield Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+        _AXIS, _WIDTH - _AXIS, floor, floor
+    )
+
+
+def _bars(
+    panel: _Panel, floor: int, places: Sequence[float], titles: Sequence[str], width: float
+) -> Iterator[Markup]:
+    bar = Markup(
+        '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}</title></rect>'
+    ).format
+    for left, part, title in zip(places, panel.heights, titles, strict=True):
+        height = part * _HEIGHT
+        yield bar(panel.colour, left, floor - height, width, height, title)
+
+
+def _times(y: int, end: str) -> Iterator[Markup]:
+    """The first and the last time of the axis."""
+    text = Markup('<text class="soft" x="{}" y="{}" text-anchor="{}">{}</text>').format
+    yield text(_AXIS, y, "start", "0 s")
+    yield text(_WIDTH - _AXIS, y, "end", end)

@@ -10,7 +10,7 @@ from pipeline.domain.file_issues import FileIssue
 from pipeline.domain.reason_help import EXPLANATIONS, Explanation
 from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.summary_parts import AccountingCheck, Sides
-from pipeline.reporting.context import ReportContext, planned_by
+from pipeline.reporting.context import ReportContext, Signing, planned_by
 from pipeline.reporting.examples import without_examples
 from pipeline.reporting.headline import (
     accounts,
@@ -58,20 +58,20 @@ class Statement:
 def render_run(summary: RunSummary, context: ReportContext | None = None) -> str:
     """Render a summary and its context as a page."""
     context = context or ReportContext(
-        reasons=without_examples(summary.reasons), signed=planned_by(summary)
+        reasons=without_examples(summary.reasons), signing=Signing(planned_by(summary))
     )
-    against, now = context.reconciliation, context.overall or summary.fates
+    against, now = context.billing.reconciliation, context.current.overall or summary.fates
     stops = stopped_by(summary) if summary.is_planned else []
-    since = since_then(context.changes, context.overall, summary.run_id)
+    since = since_then(context.current.changes, context.current.overall, summary.run_id)
     view = bridge_of(against.bridge, against.residual) if against else bridge_of(summary.bridge)
     later = deferred(summary)
     return template("run.html.j2").render(
         s=summary,
         context=context,
-        status=status_of_run(summary, against, context.overall, since),
+        status=status_of_run(summary, against, context.current.overall, since),
         meaning_of=meaning_of,
         stopped_by=stops,
-        reservations=list(reservations(summary, against, context.reconciliations)),
+        reservations=list(reservations(summary, against, context.billing.reconciliations)),
         can_be_signed=summary.accounting.holds
         and not stops
         and (against is None or against.signable),

@@ -49,7 +49,7 @@ Rows = Iterator[Sequence[str | None]]
 
 def run_tables(summary: RunSummary, context: ReportContext) -> Iterator[Table]:
     """The sheets of a run, without its lists of records."""
-    against = context.reconciliation
+    against = context.billing.reconciliation
     yield Table("Report", FACTS, _facts_of_run(summary, context))
     yield fates_table(summary.fates)
     yield from _became(context)
@@ -67,7 +67,7 @@ def run_tables(summary: RunSummary, context: ReportContext) -> Iterator[Table]:
     yield Table("File issues", _ISSUES, _file_issues(summary))
     duplicates = [(one.row_id, one.fate, one.same_as, one.reasons) for one in context.duplicates]
     yield Table("Duplicates", ("Row", "Fate", "Same as", "Why"), duplicates)
-    yield differences_table(context.differences, context.differences_in_all)
+    yield differences_table(context.billing.differences, context.billing.differences_in_all)
     yield from open_tables(context)
     yield Table("Signatures", _SIGNATURES, _signatures(context))
     yield Table("Run", FACTS, _run_details(summary))
@@ -78,7 +78,7 @@ def run_tables(summary: RunSummary, context: ReportContext) -> Iterator[Table]:
 
 
 def _facts_of_run(summary: RunSummary, context: ReportContext) -> Rows:
-    against, environment = context.reconciliation, summary.environment
+    against, environment = context.billing.reconciliation, summary.environment
     yield "Verdict", summary.verdict
     if against:
         yield "Against billing", f"{against.verdict} ({against.reconciliation_id})"
@@ -91,21 +91,23 @@ def _facts_of_run(summary: RunSummary, context: ReportContext) -> Rows:
     yield "Sent to", environment.host
     yield "Planned", f"{summary.planned_at} by {summary.planner}"
     yield "Reported", summary.finished_at
-    for one in context.signed:
+    for one in context.signing.signed:
         signer = "nobody yet" if one.name is None else f"{one.name}, {one.at}"
         stale = f", STALE: {', '.join(one.changed)}" if one.changed else ""
         yield one.role.capitalize(), f"{signer}{stale}"
-    yield "Evidence digest", context.evidence
+    yield "Evidence digest", context.signing.evidence
 
 
 def _became(context: ReportContext) -> Iterator[Table]:
     """Later changes of the run's records, and the folders that could not be read."""
     if context.damaged_runs:
         yield Table("Not read", ("Folder",), [(one,) for one in context.damaged_runs])
-    if context.overall:
-        current = [(fate, str(records)) for fate, records in context.overall.items()]
+    if context.current.overall:
+        current = [(fate, str(records)) for fate, records in context.current.overall.items()]
         yield Table("Fates now", ("Fate now", "Records"), current)
-        rows = [(one.before, one.after, one.run_id, str(one.records)) for one in context.changes]
+        rows = [
+            (one.before, one.after, one.run_id, str(one.records)) for one in context.current.changes
+        ]
         yield Table("Changes", ("Fate before", "Fate after", "By the run", "Records"), rows)
 
 
@@ -152,7 +154,7 @@ def _file_issues(summary: RunSummary) -> Rows:
 
 
 def _signatures(context: ReportContext) -> Rows:
-    for one in context.signed:
+    for one in context.signing.signed:
         changed = ", ".join(one.changed)
         yield one.role, one.name, one.at, one.state, changed, one.evidence, one.note
 

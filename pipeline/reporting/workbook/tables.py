@@ -123,13 +123,13 @@ def open_tables(context: ReportContext) -> Iterator[Table]:
                 str(one.days),
                 str(one.runs),
             )
-            for one in context.oldest
+            for one in context.current.oldest
         ],
     )
 
 
 def _open_items(context: ReportContext) -> Iterator[Sequence[str]]:
-    for one in context.open_items:
+    for one in context.current.open_items:
         first = (one.fate, str(one.records), one.since, str(one.days), str(one.runs))
         if not one.sums:
             yield *first, currency_label(""), "", ""

@@ -57,31 +57,7 @@ def normalize(
 
     `as_written`: email and phone here are only trimmed and have no kind.
     """
-    columns = set(records.columns)
-    metadata = {
-        METADATA_PREFIX + key: clean_text(mapped_text(METADATA_PREFIX + key, columns))
-        for key in sorted(layout.metadata)
-    }
-    # Lazy, so that common parts of expressions run once. Metadata has none, and the search for them
-    # is quadratic in the columns.
-    table = (
-        records.with_columns(**metadata)
-        .lazy()
-        .with_columns(
-            external_reference=code_text(mapped_text("external_reference", columns)),
-            name=clean_text(mapped_text("name", columns)),
-            email=code_text(mapped_text("email", columns)),
-            phone=clean_text(mapped_text("phone", columns)),
-            currency=currency_code(mapped_text("currency", columns)),
-            billing_id=code_text(mapped_text("billing_id", columns)),
-            region=code_text(mapped_text("region", columns)).str.to_uppercase(),
-        )
-        .with_columns(**_balance(layout, columns))
-        .with_columns(
-            words_named(_amount_text(layout), pl.col("kind.balance")).alias("kind.balance")
-        )
-        .collect()
-    )
+    table = _texts(records, layout)
     unjudged = pl.repeat(None, table.height, dtype=pl.String, eager=True)
     email = (
         Kinds(table["email"], unjudged) if "email" in as_written else email_kinds(table["email"])
@@ -107,6 +83,35 @@ def normalize(
         phone.kind.alias("kind.phone"),
         identity.kind.alias("kind.identity"),
     ).drop("region")
+
+
+def _texts(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """The cleaned texts and codes, the region, and the balances with their kinds."""
+    columns = set(records.columns)
+    metadata = {
+        METADATA_PREFIX + key: clean_text(mapped_text(METADATA_PREFIX + key, columns))
+        for key in sorted(layout.metadata)
+    }
+    # Lazy, so that common parts of expressions run once. Metadata has none, and the search for them
+    # is quadratic in the columns.
+    return (
+        records.with_columns(**metadata)
+        .lazy()
+        .with_columns(
+            external_reference=code_text(mapped_text("external_reference", columns)),
+            name=clean_text(mapped_text("name", columns)),
+            email=code_text(mapped_text("email", columns)),
+            phone=clean_text(mapped_text("phone", columns)),
+            currency=currency_code(mapped_text("currency", columns)),
+            billing_id=code_text(mapped_text("billing_id", columns)),
+            region=code_text(mapped_text("region", columns)).str.to_uppercase(),
+        )
+        .with_columns(**_balance(layout, columns))
+        .with_columns(
+            words_named(_amount_text(layout), pl.col("kind.balance")).alias("kind.balance")
+        )
+        .collect()
+    )
 
 
 def _identity(table: pl.DataFrame, layout: Layout, defaults: Defaults) -> Kinds:

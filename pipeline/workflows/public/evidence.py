@@ -120,11 +120,11 @@ def reconcile(
         reconciliation.reconcile, selected, settings, legacy=legacy, stopping=stopping
     )
     if exports:
-        found = compare(exports=exports)
+        found = compare(reconciliation.ByExport(exports))
     else:
         place = call.planned_destination(newest)
         with call.planned_target(newest, settings) as target:
-            found = compare(target=target, place=place, sample=sample)
+            found = compare(reconciliation.ByLookups(target, place, sample))
     return ReconciliationResult.of(found, settings.reports)
 
 

@@ -91,16 +91,7 @@ class Asking:
                 case TurnedAway() as step:
                     return self._set_aside(reference, step.why, step.status, step.stop, before)
                 case LeaveInDoubt() as step if not is_silent:
-                    text = _words_of(answer) or step.why
-                    code = (
-                        Interrupted.exit_code
-                        if isinstance(answer, Limited)
-                        else SubmissionStopped.exit_code
-                    )
-                    stop = Stop(f"three customers got the same unusable answer ({text})", code)
-                    return self._set_aside(
-                        reference, text, int(getattr(answer, "status", 0)), stop, before
-                    )
+                    return self._unusable(reference, answer, step.why, before)
                 case LeaveInDoubt() as step if self.answered_at > began or self._is_answering(
                     billing
                 ):
@@ -135,6 +126,14 @@ class Asking:
         with self._lock:
             self.suspicion.accepted()
         return looked_up
+
+    def _unusable(self, reference: str, answer: Outcome, why: str, before: str) -> LookedUp:
+        """Set aside a customer whose answers do not show whether billing holds it."""
+        text = _words_of(answer) or why
+        is_limited = isinstance(answer, Limited)
+        code = Interrupted.exit_code if is_limited else SubmissionStopped.exit_code
+        stop = Stop(f"three customers got the same unusable answer ({text})", code)
+        return self._set_aside(reference, text, int(getattr(answer, "status", 0)), stop, before)
 
     def _set_aside(
         self, reference: str, answer: str, status: int, stop: Stop, before: str

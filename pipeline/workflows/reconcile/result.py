@@ -26,6 +26,7 @@ from pipeline.reconciling import (
     Sampled,
     Step,
     Terms,
+    Verdict,
     at_most,
     judge,
     not_determinable,
@@ -80,19 +81,9 @@ def reconciliation_of(
     workbench: duckdb.DuckDBPyConnection, compared: Compared, identified: Identified
 ) -> Reconciliation:
     """The content of summary.json: the verdict, and the figures that support it."""
-    counted = _count_differences(workbench)
-    residual = residuals(compared.steps)
-    because = reasons_used(compared.steps, compared.legacy, residual)
     selected, side, terms = identified.selected, compared.billing_side, compared.terms
-    faults = _faults(workbench, compared, residual)
-    found = _found(counted, compared, len(selected.left_out), sorted(because), faults)
-    sampled = _sampled(workbench, compared.chosen)
-    verdict = judge(
-        found,
-        by_lookups=side.is_by_lookups,
-        has_tolerances=bool(terms.tolerances),
-        sampled=sampled,
-    )
+    judged = _judged(workbench, compared, len(selected.left_out))
+    counted, found, verdict = judged.counted, judged.found, judged.verdict
     return Reconciliation(
         reconciliation_id=identified.reconciliation_id,
         runs=tuple(run.run_id for run in selected.runs),
@@ -125,13 +116,41 @@ def reconciliation_of(
         rows_read=compared.rows_read,
         existed_before=ExistedBefore(held=found.held, known=found.known),
         bridge=tuple(map(_step, compared.steps)),
-        residual=_figures(residual),
-        legacy=LegacyTotals(totals=dict(compared.legacy.totals), because=because),
+        residual=_figures(judged.residual),
+        legacy=LegacyTotals(totals=dict(compared.legacy.totals), because=judged.because),
         ledger=tuple(compared.ledger),
         examples=_examples(workbench),
-        sample=None if sampled is None else Sample(**asdict(sampled)),
+        sample=None if judged.sampled is None else Sample(**asdict(judged.sampled)),
         files=dict(identified.files),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The verdict, and what it depends on."""
+
+    verdict: Verdict
+    counted: "_Counted"
+    found: Found
+    residual: Figures
+    because: dict[str, str]  #: total or residual -> its reason
+    sampled: Sampled | None
+
+
+def _judged(workbench: duckdb.DuckDBPyConnection, compared: Compared, left_out: int) -> _Judged:
+    counted = _count_differences(workbench)
+    residual = residuals(compared.steps)
+    because = reasons_used(compared.steps, compared.legacy, residual)
+    faults = _faults(workbench, compared, residual)
+    found = _found(counted, compared, left_out, sorted(because), faults)
+    sampled = _sampled(workbench, compared.chosen)
+    verdict = judge(
+        found,
+        by_lookups=compared.billing_side.is_by_lookups,
+        has_tolerances=bool(compared.terms.tolerances),
+        sampled=sampled,
+    )
+    return _Judged(verdict, counted, found, residual, because, sampled)
 
 
 def _found(

@@ -73,14 +73,30 @@ NO_LEGACY = Legacy()
 Read = tuple[str, str, int, int]  #: fate, currency, records, minor units
 
 
+@dataclass(frozen=True, slots=True)
+class ByExport:
+    """What billing holds, from files that it exported."""
+
+    files: Sequence[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class ByLookups:
+    """What billing holds, from lookups."""
+
+    target: Target  #: the address and the credential
+    place: str | None  #: a constant name of billing, if its address changes like a sandbox's
+    sample: int | None = None  #: the number of customers to look up; None for all
+
+
+BillingSource = ByExport | ByLookups
+
+
 def reconcile(
     selected: SelectedRuns,
     settings: Settings,
+    source: BillingSource,
     *,
-    exports: Sequence[Path] = (),
-    target: Target | None = None,
-    place: str | None = None,
-    sample: int | None = None,
     legacy: Legacy = NO_LEGACY,
     stopping: StopRequest | None = None,
     watch: Watch = NOBODY,
@@ -93,10 +109,7 @@ def reconcile(
     Args:
         selected: the runs to reconcile
         settings: where runs and ledgers are, and how to make lookups
-        exports: files that billing exported; none to make lookups
-        target: the address and credential for lookups
-        place: a constant name of billing, if its address changes like a sandbox's
-        sample: the number of customers to look up; None for all
+        source: the export to read, or the lookups to make
         legacy: control totals of the legacy system; the bridge starts from them
         stopping: set to stop the lookups
         watch: shows the progress
@@ -106,15 +119,10 @@ def reconcile(
     """
     environment = selected.runs[0].read_plan().environment
     stop = stopping or StopRequest()
-    request = _Request(
-        selected, environment, settings, exports, target, sample, legacy, stop, watch
-    )
+    request = _Request(selected, environment, settings, source, legacy, stop, watch)
     known = known_to(request.home)
-    opened = folder_by_export if exports else folder_by_lookups
-    with opened(settings.reports, _lookup_request(request.runs, sample, target, place)) as (
-        folder,
-        journal,
-    ):
+    opened = folder_by_export if isinstance(source, ByExport) else folder_by_lookups
+    with opened(settings.reports, _lookup_request(request.runs, source)) as (folder, journal):
         content = _content(request, folder, journal, known)
     # The summary marks a finished reconciliation, so its temporary files are deleted before.
     folder.write_json("summary.json", content.to_json())
@@ -129,9 +137,7 @@ class _Request:
     selected: SelectedRuns
     environment: Environment
     settings: Settings
-    exports: Sequence[Path]
-    target: Target | None
-    sample: int | None
+    source: BillingSource
     legacy: Legacy
     stopping: StopRequest
     watch: Watch
@@ -144,6 +150,11 @@ class _Request:
     def home(self) -> Path:
         """The folder with the ledger and the known customers of the environment."""
         return self.settings.home / self.environment.name
+
+    @property
+    def sample(self) -> int | None:
+        """The number of customers to compare; None for all."""
+        return self.source.sample if isinstance(self.source, ByLookups) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +203,14 @@ def _looked_up(
     request: _Request, tables: _Tables, count: int, journal: BinaryIO | None
 ) -> BillingSide:
     """Look up the chosen customers, and stage the answers."""
-    # The command line requires a target unless there is an export.
-    assert request.target is not None and journal is not None  # noqa: PT018, S101
+    # Without an export there are lookups, and their folder has a journal.
+    assert isinstance(request.source, ByLookups) and journal is not None  # noqa: PT018, S101
     answers = look_up(
         lambda: to_look_up(tables.workbench),
         count,
         journal,
         request.settings,
-        request.target,
+        request.source.target,
         request.stopping,
         request.watch,
     )
@@ -244,19 +255,19 @@ def legacy_from(totals: Sequence[str], because: Sequence[str]) -> Legacy:
     return Legacy({one.what: int(one.value) for one in stated}, dict(pairs))
 
 
-def _lookup_request(
-    runs: Sequence[RunFolder], sample: int | None, target: Target | None, place: str | None
-) -> LookupRequest:
+def _lookup_request(runs: Sequence[RunFolder], source: BillingSource) -> LookupRequest:
     """The identity of a series of lookups: only the same one may resume with its answers."""
-    billing = (
-        None if target is None else (place or target.address.base_url, target.api_key.fingerprint)
-    )
-    return LookupRequest(runs=tuple(run.run_id for run in runs), sample=sample, billing=billing)
+    run_ids = tuple(run.run_id for run in runs)
+    if isinstance(source, ByExport):
+        return LookupRequest(runs=run_ids, sample=None, billing=None)
+    target = source.target
+    billing = (source.place or target.address.base_url, target.api_key.fingerprint)
+    return LookupRequest(runs=run_ids, sample=source.sample, billing=billing)
 
 
 def _both_sides(request: _Request, folder: RunFolder) -> tuple[list[Read], BillingSide | None]:
     """Stage our side, and in parallel an export of billing if there is one."""
-    exports = request.exports
+    exports = request.source.files if isinstance(request.source, ByExport) else ()
     with ThreadPoolExecutor(1, "our-rows") as background:
         staging = background.submit(stage_our_rows, folder, request.runs, with_payloads=not exports)
         side = stage_export(folder, exports, request.settings, request.watch) if exports else None

@@ -14,8 +14,12 @@ from pipeline.domain.sign_offs import digest, signed
 from pipeline.domain.summary_parts import ReasonCount
 from pipeline.errors import OutOfBalance
 from pipeline.reporting import (
+    AgainstBilling,
+    CommandOptions,
     Duplicate,
+    FatesNow,
     ReportContext,
+    Signing,
     ages,
     differences_shown,
     shown_as,
@@ -55,21 +59,26 @@ def context_of(
     return ReportContext(
         pii=pii,
         reasons=_reasons(folder, summary.reasons, pii, person),
-        reconciliation=reconciliation.content if reconciliation else None,
-        reconciliations=reconciliations.all_of(folder.run_id),
-        differences=differences.head(MOST_DIFFERENCES_OF_A_BOOK).to_dicts(),
-        differences_in_all=differences.height,
         duplicates=list(_duplicates(folder, person)),
-        overall=since.overall,
+        billing=AgainstBilling(
+            reconciliation=reconciliation.content if reconciliation else None,
+            reconciliations=reconciliations.all_of(folder.run_id),
+            differences=differences.head(MOST_DIFFERENCES_OF_A_BOOK).to_dicts(),
+            differences_in_all=differences.height,
+        ),
+        current=FatesNow(
+            overall=since.overall,
+            changes=since.changes,
+            open_items=ages(items, until.isoformat()) if workbook else [],
+            oldest=list(oldest(items, until, person, _MOST_OPEN)) if workbook else [],
+            as_of=until.isoformat(),
+        ),
+        signing=Signing(signed(folder.signatures(), digests), digest(digests)),
+        options=CommandOptions(
+            places=_words(place_options(home, folder.path.parent)),
+            destination=_words(destination_options(folder.read_plan_of_any_version())),
+        ),
         damaged_runs=[str(one) for one in (*since.left_out, *reconciliations.damaged, *unread)],
-        changes=since.changes,
-        open_items=ages(items, until.isoformat()) if workbook else [],
-        oldest=list(oldest(items, until, person, _MOST_OPEN)) if workbook else [],
-        signed=signed(folder.signatures(), digests),
-        as_of=until.isoformat(),
-        evidence=digest(digests),
-        places=_words(place_options(home, folder.path.parent)),
-        destination=_words(destination_options(folder.read_plan_of_any_version())),
         workbook=workbook,
     )
 

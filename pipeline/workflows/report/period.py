@@ -22,6 +22,7 @@ from pipeline.domain.sign_offs import valid_sign_off
 from pipeline.errors import RunNotFound
 from pipeline.reporting import (
     Current,
+    FatesNow,
     ReportContext,
     RunTotals,
     add_up_once,
@@ -90,10 +91,10 @@ def report_period(
             )
         )
         person = naming(home_key(settings.home), pii)
+        oldest_open = oldest(current.open, datetime.fromisoformat(as_of), person, _MOST_OPEN)
         context = ReportContext(
             pii=pii,
-            open_items=list(content.open),
-            oldest=list(oldest(current.open, datetime.fromisoformat(as_of), person, _MOST_OPEN)),
+            current=FatesNow(open_items=list(content.open), oldest=list(oldest_open)),
             damaged_runs=[str(one) for one in unread],
         )
     except BaseException:
