@@ -56,7 +56,7 @@ class ExitCode(IntEnum):
     )
     INTERRUPTED = (
         5,
-        "Stopped before the end, by a signal or an outage; `pipeline resume` goes on.",
+        "Stopped before the end, by a signal or an outage; `resume` finishes the run.",
     )
     STALE = 6, "The plan is stale or was not approved; nothing was sent."
     OUT_OF_BALANCE = (
@@ -67,7 +67,7 @@ class ExitCode(IntEnum):
     LOCKED = 75, "Another process holds the lock of this environment."
     STOPPED_AT_ONCE = (
         130,
-        "A second Ctrl-C. Requests in flight are in doubt until `pipeline resume`.",
+        "A second Ctrl-C. Requests in flight are in doubt until `resume`.",
     )
 
 

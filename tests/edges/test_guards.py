@@ -167,7 +167,7 @@ def test_unreadable_records_count_as_rejected(pipeline):
     assert planned.returncode == 3
     assert f"{CODE}: 30 of 60 records were rejected (READ.TOO_FEW_FIELDS (30))" in planned.stdout
     assert "READ.TOO_FEW_FIELDS: The record has fewer fields than the header" in planned.stdout
-    assert "Put the missing delimiters in" in planned.stdout
+    assert "Add the missing delimiters" in planned.stdout
 
 
 def test_the_limit_is_exact_for_every_share_and_number():

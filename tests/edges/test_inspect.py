@@ -31,7 +31,7 @@ def test_inspect_shows_a_file_without_a_job_with_findings_and_reasons(pipeline, 
 
     found = inspected(pipeline, file, exit_code=1)
 
-    assert found["written"] == {
+    assert found["dialect"] == {
         "delimiter": ";", "encoding": "utf-8", "line_end": "LF or CRLF", "found": "encoding delimiter",
     }  # fmt: skip
     assert "the same number of fields" in found["why"]["delimiter"]

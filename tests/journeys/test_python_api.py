@@ -111,7 +111,7 @@ def test_billing_is_reached_by_its_address_and_the_key_of_the_environment(folder
     result = pipeline.run_import("customers.csv", base_url=outside.base_url, workers=1)
 
     assert len(outside.customers()) == 4
-    assert result.content["environment"]["name"] == "sandbox"
+    assert result.content.environment.name == "sandbox"
 
 
 def test_known_customers_are_loaded_and_skipped(folder):

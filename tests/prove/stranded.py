@@ -21,6 +21,7 @@ import polars as pl
 
 from pipeline.storage import files
 from pipeline.storage.ledger import Ledger
+from pipeline.storage.ledger.run_reader import RunReader
 from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows import crosswalk, write_results
 from tests.conftest import HEADER, Inside, Outside, environment_of_ours, running_sandbox
@@ -33,8 +34,8 @@ FAULTS = [
     (crosswalk.Crosswalk, "add"),
     (Ledger, "end_run"),
     (RunFolder, "stage_blocks"),
-    (Ledger, "requests"),
-    (Ledger, "waits"),
+    (RunReader, "requests"),
+    (RunReader, "waits"),
     *((write_results, "QUERIES", place) for place in range(len(write_results.QUERIES))),
     *((write_results, "STEPS", place) for place in range(len(write_results.STEPS))),
     (RunFolder, "end"),
