@@ -21,7 +21,7 @@ from pipeline.sources.limits import MOST_COLUMNS
 from pipeline.sources.names import is_repeated_header, take_names
 from pipeline.verifier.source_lines import Lines as LinesOfTheVerifier
 from tests.conftest import REPOSITORY
-from tests.planned import an_input
+from tests.sample_plans import an_input
 
 OUTSIDE = REPOSITORY / "tests" / "cases" / "outside"
 HEADER = b"external_reference,name,note\n"

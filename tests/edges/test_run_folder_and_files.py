@@ -41,7 +41,7 @@ from pipeline.verifier.manifest import read_manifest
 from pipeline.workflows.account import kept_account
 from pipeline.workflows.report.evidence import FoundReconciliation, differences_of
 from tests.conftest import customers_csv
-from tests.planned import a_plan
+from tests.sample_plans import a_plan
 
 RUN_ID = "20260302T091400Z-customers-3f9a1c"
 

@@ -16,7 +16,7 @@ from pipeline.storage.run_folder import RunFolder
 from pipeline.workflows import write_results
 from pipeline.workflows.places import destination_options
 from tests.conftest import REPOSITORY, Inside, customers_csv
-from tests.planned import a_plan
+from tests.sample_plans import a_plan
 
 PLACES = ["--home", "my home", "--reports", "our $reports"]
 CONFIG = (

@@ -20,7 +20,7 @@ from pipeline.domain.customer import (
 )
 from pipeline.planning.matching import find_matches
 from tests.conftest import hold
-from tests.planned import make_plan
+from tests.sample_plans import make_plan
 
 NASTY = [
     '"',

@@ -26,7 +26,7 @@ from pipeline.planning import IDENTITY_REASONS, SAME_IDENTITY, VERDICTS
 from pipeline.planning.matching import find_matches
 from pipeline.reporting import find_fates
 from tests.conftest import hold
-from tests.planned import make_plan
+from tests.sample_plans import make_plan
 
 FOLDER = Path(__file__).parents[1] / "cases" / "planning"
 CASES = sorted(FOLDER.glob("*.csv"))

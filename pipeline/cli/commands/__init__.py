@@ -1,22 +1,20 @@
 """The commands, one function each: parse the options, call a workflow, print, return the exit code.
 
-- `importing.py`: plan, run, apply, resume
-- `looking.py`: inspect, status, runs, trace, explain
+- `imports.py`: plan, run, apply, resume
+- `review.py`: status, runs, trace, explain, audit
 - `evidence.py`: verify, reconcile, report, sign, bundle
-- `preparing.py`: init, schema, references
-- `checking.py`: check, audit
-- `practising.py`: demo, sandbox
+- `setup.py`: inspect, init, check, references, schema
+- `practice.py`: demo, sandbox
 """
 
 import click
 
 from pipeline import __version__
-from pipeline.cli.commands.checking import audit, check
 from pipeline.cli.commands.evidence import bundle, reconcile, report, sign, verify
-from pipeline.cli.commands.importing import apply, plan, resume, run
-from pipeline.cli.commands.looking import explain, inspect, runs, status, trace
-from pipeline.cli.commands.practising import demo, sandbox
-from pipeline.cli.commands.preparing import init, references, schema
+from pipeline.cli.commands.imports import apply, plan, resume, run
+from pipeline.cli.commands.practice import demo, sandbox
+from pipeline.cli.commands.review import audit, explain, runs, status, trace
+from pipeline.cli.commands.setup import check, init, inspect, references, schema
 from pipeline.cli.suggestions import remember_parameters
 
 __all__ = ["HEADINGS", "cli"]

@@ -1,6 +1,5 @@
-"""The commands `inspect`, `status`, `runs`, `trace` and `explain`."""
+"""The commands `status`, `runs`, `trace`, `explain` and `audit`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,44 +7,13 @@ import click
 from pipeline.cli import invocation, options
 from pipeline.cli.output.explanation import show_explained
 from pipeline.cli.output.history import show_life
-from pipeline.cli.output.inspection import show_inspection
 from pipeline.cli.output.runs import show_status, show_statuses
-from pipeline.cli.output.terminal import say, show_json
+from pipeline.cli.output.terminal import say, show_json, show_line
 from pipeline.cli.suggestions import remember, suggested
 
 if TYPE_CHECKING:
     from pipeline.domain.published import JsonObject
     from pipeline.workflows.status import DamagedRun, RunFolder, RunStatus
-
-
-@click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@options.config_file
-@options.how_written
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Write the table to this CSV file, every cell as it was read.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect(**given: Any) -> int:
-    """Show the format and columns of a file.
-
-    Also lists the unreadable lines.
-    """
-    from pipeline.cli.progress import watching
-    from pipeline.workflows.inspect import inspect_file
-
-    settings = invocation.settings(given, invocation.config(given))
-    with invocation.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
-        found = inspect_file(
-            given["file"], settings, output=given["output"], stopping=stopping, watch=watch
-        )
-    if given["as_json"]:
-        show_json(found.to_json())
-    else:
-        show_inspection(found)
-    return found.exit_code
 
 
 @click.command()
@@ -168,3 +136,33 @@ def explain(codes: tuple[str, ...], *, as_json: bool) -> int:
     else:
         show_explained(found, whole=bool(codes))
     return 0
+
+
+@click.group()
+def audit() -> None:
+    """Check that the ledger is unchanged."""
+
+
+@audit.command()
+@options.places
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(**given: Any) -> int:
+    """Recompute each ledger's hash chain.
+
+    Covers every ledger under --home. Names the first changed event and ends with exit 7.
+    """
+    from dataclasses import asdict
+
+    from pipeline.errors import OutOfBalance
+    from pipeline.workflows.audit import audit
+
+    found = audit(invocation.places_of(given).home)
+    code = 0 if all(one.holds for one in found) else OutOfBalance.exit_code
+    if given["as_json"]:
+        show_json({"ledgers": [asdict(one) for one in found], "exit_code": code})
+        return code
+    for one in found:
+        show_line(f"{one.environment}: {one.broken or f'all {one.events:,} events hold'}")
+        for damage in one.damage:
+            show_line(f"{one.environment}: found when it was opened earlier: {damage}")
+    return code

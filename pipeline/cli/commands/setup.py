@@ -1,5 +1,6 @@
-"""The commands `init`, `schema` and `references`."""
+"""The commands `inspect`, `init`, `check`, `schema` and `references`."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,40 @@ import click
 
 from pipeline.cli import invocation, options
 from pipeline.cli.output.draft import show_draft
+from pipeline.cli.output.inspection import show_inspection
 from pipeline.cli.output.known_customers import show_references
 from pipeline.cli.output.terminal import say, show_json, show_line, show_text
+from pipeline.cli.suggestions import suggested
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@options.config_file
+@options.how_written
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write the table to this CSV file, every cell as it was read.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect(**given: Any) -> int:
+    """Show the format and columns of a file.
+
+    Also lists the unreadable lines.
+    """
+    from pipeline.cli.progress import watching
+    from pipeline.workflows.inspect import inspect_file
+
+    settings = invocation.settings(given, invocation.config(given))
+    with invocation.stoppable() as stopping, watching(quiet=given["as_json"]) as watch:
+        found = inspect_file(
+            given["file"], settings, output=given["output"], stopping=stopping, watch=watch
+        )
+    if given["as_json"]:
+        show_json(found.to_json())
+    else:
+        show_inspection(found)
+    return found.exit_code
 
 
 @click.command()
@@ -41,6 +74,47 @@ def init(**given: Any) -> int:
     else:
         show_draft(draft)
     return 0
+
+
+@click.command()
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@options.destination
+@options.folders
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(**given: Any) -> int:
+    """Check everything that a run needs.
+
+    Checks the config, key, address, certificate, clock, disk, ledger, lock and known customers.
+    Each fault comes with what to do about it.
+    """
+    from pipeline.errors import PipelineError
+    from pipeline.workflows.check import CheckRequest, Verdict
+    from pipeline.workflows.check import check as check_all
+
+    found = check_all(
+        CheckRequest(
+            given["config"],
+            invocation.destination_given(given, None),
+            given["home"],
+            given["reports"],
+            os.environ,
+            given["environment"],
+            given["merchant"],
+            given["live"],
+        )
+    )
+    code = (
+        PipelineError.exit_code if any(finding.verdict is Verdict.FAULT for finding in found) else 0
+    )
+    if given["as_json"]:
+        show_json({"checks": [finding.content() for finding in found], "exit_code": code})
+        return code
+    for finding in found:
+        show_line(f"{finding.verdict:<11} {finding.what:<11} {finding.detail}")
+        if finding.remedy:
+            command = f": {suggested(*finding.suggests)}" if finding.suggests else ""
+            show_line(f"{'':23} -> {finding.remedy}{command}")
+    return code
 
 
 @click.command()
