@@ -13,6 +13,7 @@ import click
 from pipeline.cli.given import Given
 from pipeline.cli.output.plan import show_plan
 from pipeline.cli.output.terminal import say
+from pipeline.domain.plurals import number_of
 from pipeline.errors import NotApproved, OptionRefused
 from pipeline.storage.files import remove_left_behind
 
@@ -195,13 +196,12 @@ def approval(given: Given) -> "Callable[[PlannedRun], None]":
         show_plan(planned)
         with _ctrl_c_means_no(planned):
             if environment.mode == "live":
-                question = (
-                    f"{planned.plan.creates:,} REAL customers. Type the merchant's name to proceed"
-                )
+                question = f"{number_of(planned.plan.creates, 'REAL customer')}. Type the merchant's name to proceed"
                 is_approved = click.prompt(question, err=True) == environment.merchant
             else:
                 is_approved = click.confirm(
-                    f"Create {planned.plan.creates:,} customers in {environment.name}?", err=True
+                    f"Create {number_of(planned.plan.creates, 'customer')} in {environment.name}?",
+                    err=True,
                 )
         if not is_approved:
             raise _not_approved(planned)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.cli.output.terminal import say
 from pipeline.cli.suggestions import suggested
+from pipeline.domain.plurals import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ class _Lines:
 
     def reading(self, records: int) -> None:
         if self._is_due():
-            say(f"read {records:,} records")
+            say(f"read {number_of(records, 'record')}")
 
     def submitting(self, tally: "Tally") -> None:
         now = time.monotonic()

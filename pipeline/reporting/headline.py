@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pipeline.domain.causes import Cause
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, exponents, grouped_digits
 from pipeline.domain.fates import LISTS, Action, Fate
+from pipeline.domain.plurals import number_of
 from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.summary_parts import BalanceKinds, Estimate, RecordGroup, Sides
 from pipeline.reporting.money import sides_of
@@ -129,7 +130,7 @@ def _exceptions(how: Mapping[str, str]) -> str:
         case 1:
             return " (1 record is not)"
         case records:
-            return f" ({records:,} records are not)"
+            return f" ({number_of(records, 'record is', 'records are')} not)"
 
 
 def sentence_of(code: str) -> str:
@@ -157,7 +158,7 @@ def reasons_in_words(reasons: Mapping[str, int]) -> str:
         for reason, rows in list(reasons.items())[:_MOST_REASONS]
     ]
     left = len(reasons) - len(words)
-    return ", ".join([*words, *([f"{left} more reason{'s' * (left > 1)}"] if left > 0 else [])])
+    return ", ".join([*words, *([f"{number_of(left, 'more reason')}"] if left > 0 else [])])
 
 
 def _with_column(reason: str) -> str:

@@ -14,6 +14,7 @@ from pipeline.domain.period_report import (
     PeriodReport,
     RecordsOnce,
 )
+from pipeline.domain.plurals import number_of
 from pipeline.domain.summary_parts import Accounting, AccountingCheck
 from pipeline.reporting.open_items import OPEN_FATES
 
@@ -100,8 +101,8 @@ def verdict_on_period(content: PeriodReport) -> str:
     )
     cents = "" if content.without_sums else " and every readable cent"
     return (
-        f"{_number_of(len(content.files), 'file', 'files')} with"
-        f" {_number_of(once.records, 'record', 'records')}, each counted once: "
+        f"{number_of(len(content.files), 'file', 'files')} with"
+        f" {number_of(once.records, 'record', 'records')}, each counted once: "
         f"{results}; every record{cents} is accounted for{_differing(content)}."
     )
 
@@ -158,7 +159,3 @@ def _check(what: str, currency: str | None, read: int, ended: int) -> Accounting
     return AccountingCheck(
         what=what, currency=currency, read=read, ended=ended, holds=read == ended
     )
-
-
-def _number_of(number: int, one: str, many: str) -> str:
-    return f"{grouped_digits(number)} {one if number == 1 else many}"

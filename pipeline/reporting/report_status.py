@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pipeline.domain.currency import grouped_digits
 from pipeline.domain.fates import TROUBLED_FATES, Fate
 from pipeline.domain.period_report import PeriodReport
+from pipeline.domain.plurals import number_of
 from pipeline.domain.reconciliation import OUT_OF_BALANCE, Reconciliation, ReconciliationOutcome
 from pipeline.domain.run_summary import RunSummary
 from pipeline.reporting.context import FateChange
@@ -80,9 +81,7 @@ def since_then(changes: Iterable[FateChange], now: Mapping[str, int], run_id: st
     if not moved:
         return ""
     left = sum(now.get(fate, 0) for fate in OPEN_FATES)
-    records = (
-        f"{grouped_digits(left)} {'record' if left == 1 else 'records'}" if left else "nothing"
-    )
+    records = number_of(left, "record") if left else "nothing"
     state = f"{records} of this run {'are' if left > 1 else 'is'} open"
     return f"{'Since then, ' if later else 'Settled '}{'; '.join(moved)}; {state}."
 
@@ -138,11 +137,11 @@ def reservations(
     in_doubt, unsent = summary.fates[Fate.IN_DOUBT], not_attempted(summary)
     if in_doubt or unsent:
         yield (
-            f"{grouped_digits(in_doubt)} records are in doubt"
+            f"{number_of(in_doubt, 'record is', 'records are')} in doubt"
             f" and {grouped_digits(unsent)} were not sent"
         )
     if different := summary.fates[Fate.CREATED_DIFFERENT]:
-        yield f"{grouped_digits(different)} customers were created with content other than we sent"
+        yield f"{number_of(different, 'customer was', 'customers were')} created with content other than we sent"
     if reconciliation is not None and reconciliation.exit_code:
         yield f"compared with billing: {reconciliation.verdict.rstrip('.')}"
     newest = reconciliation.reconciliation_id if reconciliation is not None else None

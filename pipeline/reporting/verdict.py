@@ -2,6 +2,7 @@
 
 from pipeline.domain.currency import grouped_digits
 from pipeline.domain.fates import LISTS, TROUBLED_FATES, Action, Fate
+from pipeline.domain.plurals import number_of
 from pipeline.domain.run_summary import RunSummary
 from pipeline.errors import Interrupted, OutOfBalance, ThresholdExceeded
 
@@ -64,11 +65,11 @@ def stopped_by(summary: RunSummary) -> list[str]:
 def _planned(summary: RunSummary) -> str:
     creates = grouped_digits(summary.actions[Action.CREATE])
     later, waits = deferred(summary), summary.waiting.records
-    parts = [f"of {grouped_digits(summary.records.read)} records, {creates} would be created"]
+    parts = [f"of {number_of(summary.records.read, 'record')}, {creates} would be created"]
     if later:
         parts.append(f"{grouped_digits(later)} left for a later batch")
     if waits:
-        parts.append(f"{grouped_digits(waits)} wait{'s' * (waits == 1)} for an earlier request")
+        parts.append(f"{number_of(waits, 'waits', 'wait')} for an earlier request")
     return f"Planned: {', '.join(parts)}; nothing was sent."
 
 
@@ -98,7 +99,7 @@ def _accounted_for(summary: RunSummary) -> str:
     unread = sum(summary.amounts_unreadable.values())
     amounts = "cent is"
     if unread:
-        are_unread = f"{grouped_digits(unread)} unreadable amount{'s' * (unread > 1)}"
+        are_unread = f"{number_of(unread, 'unreadable amount')}"
         amounts = f"amount, except {are_unread}, is"
     claim = f"every record and every {amounts} accounted for"
     unfinished = summary.fates[Fate.IN_DOUBT] or not_attempted(summary)

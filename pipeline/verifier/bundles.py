@@ -20,6 +20,7 @@ from pipeline.domain.machine_faults import is_of_the_machine
 from pipeline.domain.manifest import ACCEPTED, MANIFEST, BundleManifest, RunManifest
 from pipeline.domain.plan_file import PlanFile
 from pipeline.domain.plan_versions import plan_of
+from pipeline.domain.plurals import number_of
 from pipeline.domain.reconciliation import Reconciliation
 from pipeline.domain.run_summary import RunSummary
 from pipeline.domain.summary_versions import summary_of
@@ -296,7 +297,11 @@ class _Journal:
     def without_row(self) -> str | None:
         """The problem if customers of the journal have no row, once all rows are compared."""
         count = len({*self.billing_ids} - self.created - self.left_open)
-        return f"journal.csv records {count} created customers without a row" if count else None
+        return (
+            f"journal.csv records {number_of(count, 'created customer')} without a row"
+            if count
+            else None
+        )
 
 
 def _compare_with_summary(found: Recomputed, summary: RunSummary, read: int) -> None:

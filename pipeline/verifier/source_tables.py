@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from pipeline.domain.plan_file import InputFile
+from pipeline.domain.plurals import number_of
 
 _AT_ONCE = 8_192
 _Cell = str | int | Decimal | date | None  #: of a type with one plain text
@@ -60,7 +61,7 @@ class Table:
         """The problem if file and manifest disagree on the number of rows."""
         rows = self._file.metadata.num_rows
         if rows != described.records:
-            return f"{self.name}: {rows} rows, {described.records} in the manifest"
+            return f"{self.name}: {number_of(rows, 'row')}, {described.records} in the manifest"
         return f"{self.name}: row {self.number + 1} is in no list" if self.number < rows else None
 
     def _each(self) -> Iterator[dict[str, _Cell]]:

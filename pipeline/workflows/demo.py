@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 
 from pipeline.config import Settings, Target
+from pipeline.domain.plurals import number_of
 from pipeline.domain.published import Count, Published, Sums
 from pipeline.errors import SourceError
 from pipeline.reporting import Report
@@ -47,7 +48,7 @@ def run_demo(
     expected = json.loads((folder / "customers.expected.json").read_text(encoding="utf-8"))["fates"]
     found = report.content.fates
     surprises = [
-        f"{fate}: {found[fate]} records, expected {expected.get(fate, 0)}"
+        f"{fate}: {number_of(found[fate], 'record')}, expected {expected.get(fate, 0)}"
         for fate in found
         if found[fate] != expected.get(fate, 0)
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import HOME, REPORTS, Settings, config_schema
+from pipeline.domain.plurals import number_of
 from pipeline.domain.published import JsonObject
 from pipeline.errors import NoHeader, NotUtf8, OutputRefused
 from pipeline.storage.files import write_bytes
@@ -166,9 +167,9 @@ def _left_out(guesses: Guesses, unsendable: Mapping[str, str]) -> Iterator[str]:
 def _records(found: Inspection) -> str:
     readable, unreadable = found.profile.records, len(found.unreadable)
     return (
-        f"{readable:,} records, {unreadable:,} more are unreadable"
+        f"{number_of(readable, 'record')}, {number_of(unreadable, 'more is', 'more are')} unreadable"
         if unreadable
-        else f"{readable:,} records"
+        else number_of(readable, "record")
     )
 
 

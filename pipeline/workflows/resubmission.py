@@ -8,6 +8,7 @@ import polars as pl
 from pipeline.domain.column_mapping import Layout
 from pipeline.domain.file_issues import FileIssue, Finding
 from pipeline.domain.origin_check import Claim, OriginChecks
+from pipeline.domain.plurals import number_of
 from pipeline.domain.reasons import Reason
 from pipeline.errors import RunNotFound
 from pipeline.sources import SourceFile, came_back
@@ -128,13 +129,13 @@ class Returns:
                 columns = ", ".join(found["column"].unique(maintain_order=True).head(_NAMED))
                 yield Finding(
                     issue,
-                    f"{found.height:,} cell{'s' * (found.height > 1)}"
+                    f"{number_of(found.height, 'cell')}"
                     f" (columns: {columns}; rows such as {rows}): see returned.csv",
                 )
         if self._unknown:
-            yield Finding(FileIssue.RETURN_ORIGINALS_UNKNOWN, f"{self._unknown:,} rows")
+            yield Finding(FileIssue.RETURN_ORIGINALS_UNKNOWN, number_of(self._unknown, "row"))
         if self._untestable:
-            yield Finding(FileIssue.RETURN_CHECK_UNTESTABLE, f"{self._untestable:,} rows")
+            yield Finding(FileIssue.RETURN_CHECK_UNTESTABLE, number_of(self._untestable, "row"))
 
 
 def _claim(

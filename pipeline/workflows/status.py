@@ -7,6 +7,7 @@ from pydantic import Field
 
 from pipeline.domain.fates import Action, State, sends
 from pipeline.domain.plan_file import PlanFile
+from pipeline.domain.plurals import number_of
 from pipeline.domain.published import Published
 from pipeline.domain.run_summary import RunSummary
 from pipeline.errors import ThresholdExceeded
@@ -273,7 +274,7 @@ def _too_many(plan: PlanFile) -> str:
     creates, allowed = sends(plan.actions), plan.max_creates
     if allowed is None or creates <= allowed:
         return ""
-    return f"Stopped by THRESHOLD.MAX_CREATES: {creates:,} creates, and {allowed:,} are allowed. "
+    return f"Stopped by THRESHOLD.MAX_CREATES: {number_of(creates, 'create')}, and {number_of(allowed, 'is', 'are')} allowed. "
 
 
 def _summary(folder: RunFolder, status: str) -> RunSummary | None:

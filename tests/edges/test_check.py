@@ -305,7 +305,7 @@ def test_the_ledger_of_another_environment_is_a_fault_and_pending_requests_are_a
     theirs = looked(tmp_path, destination="sandbox", environment="sandbox", merchant="another")
 
     assert (ours["ledger"].verdict, ours["ledger"].suggests) == (Verdict.WARNING, ("resume",))
-    assert "1 requests are unsettled" in ours["ledger"].detail
+    assert "1 request is unsettled" in ours["ledger"].detail
     assert theirs["ledger"].verdict is Verdict.FAULT
 
 

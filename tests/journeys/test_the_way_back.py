@@ -541,4 +541,4 @@ def test_a_list_is_resubmitted_unchanged_to_a_job_with_titles_a_total_and_a_name
 
     assert again.returncode == 1, again.stderr
     assert inside.summary()["records"]["read"] == 1
-    assert "1 records were resubmitted" in inside("status", first.name).stdout
+    assert "1 record was resubmitted" in inside("status", first.name).stdout

@@ -9,6 +9,7 @@ from pipeline.cli import invocation, options
 from pipeline.cli.output.reconciliation import show_reconciliation
 from pipeline.cli.output.terminal import say, show_json, show_line
 from pipeline.cli.output.verification import show_verdict
+from pipeline.domain.plurals import number_of
 
 inputs_at = click.option(
     "--inputs",
@@ -55,14 +56,14 @@ def verify(**given: Any) -> int:
     broken = sum(check.holds is False for check in found.checks)
     open_checks = sum(check.holds is None for check in found.checks)
     verdict = (
-        f"{broken} do not hold"
+        number_of(broken, "does not hold", "do not hold")
         if broken
         else "all that can be recomputed holds"
         if open_checks
         else "everything holds"
     )
-    records = "" if found.records is None else f"{found.records:,} records, "
-    show_line(f"{found.run_id}: {records}{len(found.checks)} checks, {verdict}")
+    records = "" if found.records is None else f"{number_of(found.records, 'record')}, "
+    show_line(f"{found.run_id}: {records}{number_of(len(found.checks), 'check')}, {verdict}")
     return found.exit_code
 
 

@@ -12,6 +12,7 @@ from pipeline.cli.output.report import show_report
 from pipeline.cli.output.stages import show_profile
 from pipeline.cli.output.terminal import say, show_json
 from pipeline.cli.suggestions import suggested
+from pipeline.domain.plurals import number_of
 from pipeline.errors import Interrupted, ResultNotShown
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def plan(**given: Any) -> int:
         show_profile(planned.report.content.profile)
     if settings.max_creates is not None and planned.plan.creates > settings.max_creates:
         say(
-            f"the job allows {settings.max_creates:,} creates: apply will refuse this plan (exit 3)"
+            f"the job allows {number_of(settings.max_creates, 'create')}: apply will refuse this plan (exit 3)"
         )
     return planned.report.exit_code
 

@@ -8,6 +8,7 @@ import click
 from pipeline.cli import invocation
 from pipeline.cli.output.report import show_report
 from pipeline.cli.output.terminal import say, show_line
+from pipeline.domain.plurals import number_of
 
 
 @click.command()
@@ -43,7 +44,9 @@ def demo(**given: Any) -> int:
     sums = ", ".join(
         f"{amount:,} {currency}" for currency, amount in sorted(result.held.sums.items())
     )
-    show_line(f"the sandbox holds {result.held.customers:,} customers, in minor units: {sums}")
+    show_line(
+        f"the sandbox holds {number_of(result.held.customers, 'customer')}, in minor units: {sums}"
+    )
     show_line(f"report: {result.report.content.files['report.html']}")
     for difference in result.surprises:
         say(difference)

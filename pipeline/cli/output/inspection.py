@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pipeline.cli.output.screen import Screen
+from pipeline.domain.plurals import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +25,14 @@ def show_inspection(found: "Inspection") -> None:
     for finding in file.findings:
         screen.line(f"warning: {finding.issue.value}: {finding.what}")
     screen.line(
-        f"{lines.physical:,} lines = {lines.header:,} header + {lines.skipped:,} skipped"
-        f" + {lines.blank:,} blank + {lines.records:,} of {found.records:,} records"
+        f"{number_of(lines.physical, 'line')} = {lines.header:,} header + {lines.skipped:,} skipped"
+        f" + {lines.blank:,} blank + {lines.records:,} of {number_of(found.records, 'record')}"
     )
     columns = [_column(column) for column in found.columns]
     screen.table(("column", "filled", "mostly written like", "may be"), columns, right=(1,))
     for line in _unreadable(found):
         screen.line(line)
-    screen.line(f"{found.records:,} records, {len(found.unreadable):,} unreadable")
+    screen.line(f"{number_of(found.records, 'record')}, {len(found.unreadable):,} unreadable")
     screen.show()
 
 

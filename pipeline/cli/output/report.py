@@ -19,6 +19,7 @@ from pipeline.cli.output.screen import (
     Screen,
     style_of_fate,
 )
+from pipeline.domain.plurals import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def last_line(summary: "RunSummary") -> str:
         ", ".join(f"{count:,} {fate}" for fate, count in summary.fates.items() if count)
         or "no records"
     )
-    return f"{summary.records.read:,} records: {fates} ({summary.files['report.html']})"
+    return f"{number_of(summary.records.read, 'record')}: {fates} ({summary.files['report.html']})"
 
 
 def _verdict(screen: Screen, summary: "RunSummary") -> None:

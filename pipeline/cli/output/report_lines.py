@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pipeline.cli.output.terminal import MOST_COLUMNS
+from pipeline.domain.plurals import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +36,7 @@ def stakes(summary: "RunSummary") -> "Iterator[str]":
         if account.title in stated and account.records:
             yield f"{account.title}: {_account(account)}"
     if unpaid := summary.not_payable:
-        yield f"created without payment rules: {unpaid:,} customers cannot receive payments"
+        yield f"created without payment rules: {number_of(unpaid, 'customer')} cannot receive payments"
     for reason, count in summary.flagged.items():
         yield f"sent and flagged: {count:,} {reason}"
 
@@ -81,7 +82,7 @@ def intentions(summary: "RunSummary") -> "Iterator[str]":
                 amount = f"{source}{sample.balance:,} ({major} {sample.currency})"
             reason = f"  {sample.reason}" if sample.reason else ""
             yield f"{action}  {sample.row_id}  {amount}{reason}"
-    yield f"{summary.estimate.creates:,} creates, {how_long(summary.estimate)}"
+    yield f"{number_of(summary.estimate.creates, 'create')}, {how_long(summary.estimate)}"
 
 
 def findings(summary: "RunSummary") -> "Iterator[tuple[str, str]]":
@@ -115,7 +116,7 @@ def columns_not_sent(columns: dict[str, str | None]) -> "Iterator[str]":
         hint = f" (did you mean '{near}'?)" if near else ""
         yield f"column '{column}' is kept in the lists and not sent{hint}"
     if others := len(columns) - len(listed):
-        yield f"{others:,} more columns are kept in the lists and not sent"
+        yield f"{number_of(others, 'more column is', 'more columns are')} kept in the lists and not sent"
 
 
 def _most_frequent(reasons: "Mapping[str, int]", records: int) -> "Iterator[str]":
@@ -139,6 +140,6 @@ def _account(account: "Account") -> str:
         for code, sides in account.sums.items()
     ]
     unusable = account.balances.unusable
-    unread = [f"{unusable:,} unreadable amount{'s' * (unusable != 1)}"] if unusable else []
-    records = f"{account.records:,} record{'s' * (account.records != 1)}"
+    unread = [number_of(unusable, "unreadable amount")] if unusable else []
+    records = number_of(account.records, "record")
     return f"{records}; at stake: {'; '.join([*sums, *unread]) or 'nothing'}"

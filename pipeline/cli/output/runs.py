@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pipeline.cli.output.screen import ATTENTION, BAD, GOOD, Cell, show_cells
 from pipeline.cli.output.terminal import printable, show_line
 from pipeline.cli.suggestions import suggested
+from pipeline.domain.plurals import number_of
 
 if TYPE_CHECKING:
     from pipeline.workflows.status import DamagedRun, RunStatus
@@ -20,7 +21,7 @@ def show_statuses(statuses: "list[RunStatus | DamagedRun]") -> None:
         if isinstance(run, DamagedRun):
             show_line(f"  damaged, cannot be read: {run.reason}")
             continue
-        creates = f"{run.settled:,} of {run.planned:,} creates settled"
+        creates = f"{run.settled:,} of {number_of(run.planned, 'create')} settled"
         later = f", {run.later:,} for a later run" if run.later else ""
         show_line(f"  {run.label}, {run.environment}: {creates}{later}")
         show_line(
@@ -39,7 +40,7 @@ def show_status(run: "RunStatus") -> None:
     states = ", ".join(f"{count:,} {state}" for state, count in sent.items()) or "nothing sent"
     show_line(run.run_id)
     show_cells(Cell(f"{run.label} in {run.environment}: "), Cell(run.verdict, _style(run)))
-    creates = f"{run.settled:,} of {run.planned:,} creates settled ({states})"
+    creates = f"{run.settled:,} of {number_of(run.planned, 'create')} settled ({states})"
     show_line(f"{creates}{_left(run)}{_records(run)}\n{run.reports}")
 
 
@@ -55,10 +56,11 @@ def _left(run: "RunStatus") -> str:
     accepting = [word for code in run.stops for word in ("--accept", code)]
     words = ("resume", run.run_id) if run.started_at else ("apply", run.run_id, *accepting)
     command = suggested(*words) if is_open else ""
+    resubmitted = number_of(run.resubmitted, "record was", "records were")
     parts = [
         *([f"{_to_do(run)}: {command}"] if command else []),
         *(
-            [f"{run.resubmitted:,} records were resubmitted; totals now: {_counted(run.overall)}"]
+            [f"{resubmitted} resubmitted; totals now: {_counted(run.overall)}"]
             if run.resubmitted
             else []
         ),
@@ -92,7 +94,7 @@ def _records(run: "RunStatus") -> str:
         return ""
     fates = {fate: records for fate, records in run.fates.items() if records}
     records = sum(fates.values())
-    lines = [f"{records:,} record{'s' * (records != 1)}: {_counted(fates) or 'none'}"]
+    lines = [f"{number_of(records, 'record')}: {_counted(fates) or 'none'}"]
     lines += [
         f"{name.replace('_', ' ')}: {reasons_in_words(of)}"
         for name, of in run.reasons.items()

@@ -10,6 +10,7 @@ from pipeline.domain.column_mapping import Layout
 from pipeline.domain.currency import exponents, major_units
 from pipeline.domain.file_expectations import Control
 from pipeline.domain.file_issues import FileIssue, Finding
+from pipeline.domain.plurals import number_of
 from pipeline.errors import OptionRefused
 
 _RECORDS = "records"
@@ -103,7 +104,7 @@ class Held:
                 FileIssue.TOTAL_DIFFERS, f"{self.where} states another SHA-256 than the file has"
             )
         if self.what == _RECORDS:
-            message = f"{self.where} states {self.stated} records, the file has {self.found}"
+            message = f"{self.where} states {number_of(int(self.stated), 'record')}, the file has {self.found}"
             return Finding(FileIssue.TOTAL_RECORDS_DIFFER, message)
         stated, found = int(self.stated), int(self.found)
         shown, was, gap = (major_units(sum_, self.what) for sum_ in (stated, found, found - stated))

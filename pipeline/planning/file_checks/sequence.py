@@ -7,6 +7,7 @@ from statistics import median
 from pipeline.domain.currency import major_units
 from pipeline.domain.file_expectations import Delivery, Stream
 from pipeline.domain.file_issues import FileIssue, Finding
+from pipeline.domain.plurals import number_of
 
 _TWO_WEEKS = timedelta(days=14)
 _FEWEST_TO_COMPARE = 3  #: deliveries; fewer do not show what is usual
@@ -116,7 +117,7 @@ def _volume(
     if file.records > usual * stream.usual_volume or file.records * stream.usual_volume < usual:
         yield Finding(
             FileIssue.STREAM_VOLUME,
-            f"{file.name}: {file.records:,} records; of the {len(lately)} files of the last two weeks the middle one had {usual:g}",
+            f"{file.name}: {number_of(file.records, 'record')}; of the {len(lately)} files of the last two weeks the middle one had {usual:g}",
         )
 
 

@@ -9,6 +9,7 @@ import duckdb
 from pipeline.domain.currency import exponents
 from pipeline.domain.customer import METADATA_PREFIX, SENSITIVE_PREFIX
 from pipeline.domain.file_issues import FileIssue, Finding
+from pipeline.domain.plurals import number_of
 from pipeline.domain.sql import columns_of, identifier, literal
 from pipeline.planning.file_checks.texts import find_text_doubts, first_rows
 
@@ -153,7 +154,9 @@ def _rounded(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     numbers, rounded = workbench.execute(_ROUNDED).fetchall()[0]
     if not rounded:
         return []
-    message = f"{rounded} of {numbers} references of more than 15 digits end in zeros from there on"
+    message = (
+        f"{rounded:,} of {numbers:,} references of more than 15 digits end in zeros from there on"
+    )
     # Normally one in ten of 16 digits ends in 0; if all of them do, they were rounded.
     is_damage = rounded == numbers >= _FEWEST
     return [
@@ -176,7 +179,7 @@ def _look_alikes(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     return [
         Finding(
             FileIssue.REFERENCES_LOOK_ALIKE,
-            f"{spellings} references in {groups} group{'s' * (groups > 1)}, all kept apart, such as {named}",
+            f"{spellings:,} references in {number_of(groups, 'group')}, all kept apart, such as {named}",
         )
     ]
 
@@ -231,7 +234,7 @@ def _identities(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     return [
         Finding(
             FileIssue.SAME_IDENTITY,
-            f"{people} identity numbers under {references} references, such as {named}",
+            f"{people:,} identity numbers under {references:,} references, such as {named}",
         )
     ]
 
@@ -258,7 +261,7 @@ def _shared_emails(workbench: duckdb.DuckDBPyConnection) -> list[Finding]:
     if not emails:
         return []
     message = (
-        f"{emails:,} email address{'es' * (emails > 1)} under {references:,} references; the largest group has {most:,}, "
+        f"{number_of(emails, 'email address', 'email addresses')} under {number_of(references, 'reference')}; the largest group has {most:,}, "
         f"such as {', '.join(examples)}"
     )
     return [Finding(FileIssue.SAME_EMAIL, message)]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.domain.currency import with_minor_unit
 from pipeline.domain.currency_signs import currencies_of
+from pipeline.domain.plurals import number_of
 from pipeline.transforming.profiling import Column
 from pipeline.transforming.profiling.guess import Guess
 
@@ -32,5 +33,7 @@ def _tasks(unknown: Sequence[str], without: int) -> list[str]:
     listed = (
         [f"add to values, or their records are rejected: {', '.join(unknown)}"] if unknown else []
     )
-    records = f"{without:,} record{'s have' if without > 1 else ' has'} none: for a default add default: CODE"
+    records = (
+        f"{number_of(without, 'record has', 'records have')} none: for a default add default: CODE"
+    )
     return [*listed, *([records] if without else [])]

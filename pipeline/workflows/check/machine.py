@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.config import Settings
 from pipeline.domain.customer import Environment
+from pipeline.domain.plurals import number_of
 from pipeline.errors import PipelineError
 from pipeline.storage.known_customers import known_to
 from pipeline.storage.ledger import Ledger, disk_fault, lock_holder
@@ -107,7 +108,7 @@ def of_ledger(folder: Path, environment: Environment) -> Finding:
             ("audit", "verify"),
         )
     if unsettled:
-        detail = f"{folder}: {unsettled:,} requests are unsettled"
+        detail = f"{folder}: {number_of(unsettled, 'request is', 'requests are')} unsettled"
         remedy = "the next run settles them first; to settle them now"
         return Finding("ledger", Verdict.WARNING, detail, remedy, ("resume",))
     return Finding("ledger", Verdict.OK, f"{folder}: every request is settled")

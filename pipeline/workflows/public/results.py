@@ -11,6 +11,7 @@ from typing import Self
 
 from pipeline.domain.currency import grouped_digits, major_units
 from pipeline.domain.period_report import PeriodReport
+from pipeline.domain.plurals import number_of
 from pipeline.domain.reconciliation import Reconciliation
 from pipeline.domain.run_summary import RunSummary
 from pipeline.errors import (
@@ -165,9 +166,9 @@ class KnownCustomersResult(Shown):
     def card(self) -> Card:
         """How many customers are known, and what is incomplete."""
         return Card(
-            f"{self.environment}: {grouped_digits(self.rows)} known customers,"
+            f"{self.environment}: {number_of(self.rows, 'known customer')},"
             f" exit code {self.exit_code}.",
-            [f"{grouped_digits(self.read)} records, {grouped_digits(self.set_aside)} set aside."],
+            [f"{number_of(self.read, 'record')}, {grouped_digits(self.set_aside)} set aside."],
             [counts_block("kept without a field because of", self.incomplete)]
             if self.incomplete
             else [],
@@ -329,12 +330,12 @@ class VerificationResult(Shown):
     def card(self) -> Card:
         """The number of checks, and every check that failed or could not be made."""
         failed = sum(check.holds is False for check in self.checks)
-        records = f"{grouped_digits(self.records)} records, " if self.records is not None else ""
-        verdict = f"{grouped_digits(failed)} do not hold" if failed else "none fails"
+        records = f"{number_of(self.records, 'record')}, " if self.records is not None else ""
+        verdict = number_of(failed, "does not hold", "do not hold") if failed else "none fails"
         return Card(
             f"{self.run_id}: exit code {self.exit_code}.",
             [
-                f"{records}{grouped_digits(len(self.checks))} checks, {verdict}.",
+                f"{records}{number_of(len(self.checks), 'check')}, {verdict}.",
                 *(
                     f"{'FAILS' if check.holds is False else 'Not checked'}: {check.what}:"
                     f" {check.found}."

@@ -9,6 +9,7 @@ import polars as pl
 from pipeline.config import Settings
 from pipeline.domain.customer import is_import_column
 from pipeline.domain.fates import LISTS
+from pipeline.domain.plurals import number_of
 from pipeline.domain.redaction import Pii
 from pipeline.domain.run_summary import RunSummary
 from pipeline.errors import NotApproved, RunNotFound
@@ -110,7 +111,7 @@ def _sheets(
             yield Sheet(
                 name,
                 ("Where",),
-                [(f"{records} records: too many for this workbook, see {name}.csv",)],
+                [(f"{number_of(records, 'record')}: too many for this workbook, see {name}.csv",)],
             )
             continue
         listed = redact_list(
@@ -120,7 +121,7 @@ def _sheets(
             yield Sheet(
                 name,
                 ("Where",),
-                [(f"{listed.width} columns: too many for a sheet, see {name}.csv",)],
+                [(f"{number_of(listed.width, 'column')}: too many for a sheet, see {name}.csv",)],
             )
             continue
         ours = [is_import_column(column) for column in listed.columns]
