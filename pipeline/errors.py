@@ -1,26 +1,26 @@
-"""What can go wrong with the world. Bad data is never here: a bad row is a value with a reason (`Reason`).
+"""Failures of the surroundings. Bad data is not among them: a bad row is a value with a reason (`Reason`).
 
-PipelineError                what, where, and what to do; carries the exit code that the command ends with
-├── ConfigError         4    settings that cannot hold, all of them at once
-│   └── OptionRefused   2    values that options cannot have
+PipelineError                what failed, why, and what to do; carries the exit code of the command
+├── ConfigError         4    invalid settings, all of them at once
+│   └── OptionRefused   2    invalid values of options
 ├── KeyProblem          4    the API key is missing, malformed, of the wrong kind, or refused by billing
-├── AddressRefused      4    the billing address is not one that a key may be sent to
-├── SourceError         4    a file whose structure cannot be trusted
-├── OutputRefused       4    a place that we will not write to
-├── ResultNotShown      4    stdout takes no result
+├── AddressRefused      4    the billing address may not receive a key
+├── SourceError         4    the structure of a file is not reliable
+├── OutputRefused       4    we do not write to this place
+├── ResultNotShown      4    stdout does not accept the result
 ├── LedgerError         4    the ledger cannot be opened, read or written, or belongs to another environment
-├── ReferencesError     4    the file of known customers cannot be read, or is being loaded by somebody else
+├── ReferencesError     4    the known customers cannot be read, or another process is loading them
 ├── SandboxError        4    the state of the sandbox in this process cannot be opened
-├── RunNotFound         4    no run of that name in the reports folder
-├── RunDamaged         4    a file of this run's folder cannot be read (in `run_damage`)
-├── PersonalDataFound  4    what was to be handed on names people; it was not made
-├── UnknownCode         2    nothing is called by that code
-├── NothingToGiveUp     2    a request that is to be given up is settled, unknown, or another run's
-├── ThresholdExceeded   3    the job says that so much is too much; nothing was sent
-├── SubmissionStopped   4    billing gave an answer after which nothing more may be sent
+├── RunNotFound         4    the reports folder has no run of that name
+├── RunDamaged          4    a file of this run's folder cannot be read (in `run_damage`)
+├── PersonalDataFound   4    a file for others would contain personal data; it was not made
+├── UnknownCode         2    no reason or issue has that code
+├── NothingToGiveUp     2    the request to give up is final, unknown, or of another run
+├── ThresholdExceeded   3    a threshold of the job is exceeded; nothing was sent
+├── SubmissionStopped   4    after this answer of billing nothing more may be sent
 ├── Interrupted         5    stopped by a signal, an outage, or a disk that failed after a send; resumable
-├── PlanStale           6    what the plan was made from has moved
-├── NotApproved         6    nobody said yes
+├── PlanStale           6    something that the plan depends on has changed
+├── NotApproved         6    a person did not approve
 ├── OutOfBalance        7    counts or sums do not add up
 └── LedgerLocked       75    another run is writing
 """
@@ -72,9 +72,9 @@ class ExitCode(IntEnum):
 
 
 class PipelineError(Exception):
-    """Something about the world that a person has to mend; the message says what, where and what to do.
+    """A failure that a person has to fix; the message states what failed, where, and what to do.
 
-    `suggests`: the words of the command that goes on from here, such as ("resume", RUN_ID). Whoever shows the error adds the
+    `suggests`: the words of the next command, such as ("resume", RUN_ID). The command line adds the
     options that this command needs.
     """
 
@@ -95,11 +95,11 @@ class PipelineError(Exception):
 
 
 class ConfigError(PipelineError):
-    """Settings that cannot hold together; every fault is named."""
+    """Invalid settings; the message names every fault."""
 
 
 class OptionRefused(ConfigError):
-    """Values that options cannot have: a usage error. `faults`: each option or setting, and what is wrong with it."""
+    """Invalid values of options: a usage error. `faults`: each option or setting, and its fault."""
 
     exit_code = ExitCode.USAGE
 
@@ -109,19 +109,19 @@ class OptionRefused(ConfigError):
 
 
 class KeyProblem(PipelineError):
-    """The API key cannot be used; the message never holds the key."""
+    """The API key cannot be used; the message never contains the key."""
 
 
 class AddressRefused(PipelineError):
-    """The billing address is not one that a key may be sent to."""
+    """The billing address may not receive a key."""
 
 
 class SourceError(PipelineError):
-    """A file whose structure cannot be trusted; nothing was sent."""
+    """The structure of a file is not reliable; nothing was sent."""
 
 
 class NotUtf8(SourceError):
-    """A file that is in another encoding, which nobody has declared; `suggested` is the likeliest, and a guess."""
+    """A file in an undeclared encoding other than UTF-8. `suggested`: the most likely one, a guess."""
 
     def __init__(self, message: str, suggested: str) -> None:
         super().__init__(message)
@@ -129,15 +129,15 @@ class NotUtf8(SourceError):
 
 
 class NoHeader(SourceError):
-    """A line that looks like a record where the names of columns are expected; the message repeats nothing of it."""
+    """A line that looks like a record in place of the header; the message repeats nothing of it."""
 
 
 class OutputRefused(PipelineError):
-    """A place that we will not write to, such as a symbolic link."""
+    """A place to which we do not write, such as a symbolic link."""
 
 
 class ResultNotShown(PipelineError):
-    """Stdout takes no result: its disk is full, its terminal has gone away, or it is closed."""
+    """Stdout does not accept the result: its disk is full, its terminal is gone, or it is closed."""
 
 
 class LedgerError(PipelineError):
@@ -145,11 +145,11 @@ class LedgerError(PipelineError):
 
 
 class HomeIsNew(LedgerError):
-    """The ledger is new, and the reports folder knows another one of the same environment."""
+    """The ledger is new, but the reports folder knows another one of the same environment."""
 
 
 class ReferencesError(PipelineError):
-    """The file of known customers cannot be read, or somebody else is loading it."""
+    """The known customers cannot be read, or another process is loading them."""
 
 
 class SandboxError(PipelineError):
@@ -157,21 +157,21 @@ class SandboxError(PipelineError):
 
 
 class RunNotFound(PipelineError):
-    """No run of that name in the reports folder."""
+    """The reports folder has no run of that name."""
 
 
 class PersonalDataFound(PipelineError):
-    """What was to be handed on would name people; it was not made. The message says whose row it is, and not what it says."""
+    """A file for others would contain personal data; it was not made. The message names the row only."""
 
 
 class UnknownCode(PipelineError):
-    """Nothing is called by that code; the message names the nearest."""
+    """No reason or issue has that code; the message names the nearest."""
 
     exit_code = ExitCode.USAGE
 
 
 class ThresholdExceeded(PipelineError):
-    """A threshold of the job is crossed; nothing was sent, and a person decides."""
+    """A threshold of the job is exceeded; nothing was sent, and a person decides."""
 
     exit_code = ExitCode.THRESHOLD
 

@@ -1,25 +1,25 @@
-"""The long programmes that prove once-only submission. Each has a short form among the tests.
+"""The long programs that prove once-only submission. Each has a short form in the suite.
 
-    python -m tests.prove simulate --seeds 0:10000     the real loop, with time, network and billing played
-    python -m tests.prove nights --seeds 0:10000       files that change from night to night, and requests that are given up
+    python -m tests.prove simulate --seeds 0:10000     the real engine; time, network and billing are simulated
+    python -m tests.prove nights --seeds 0:10000       files that change between nights; requests that are given up
     python -m tests.prove machine --seeds 0:20         start, kill, wait, change, rotate, lose, in any order
-    python -m tests.prove mutants                      each rule removed: a simulated run must fail
+    python -m tests.prove mutants                      remove each rule: a simulated run must fail
     python -m tests.prove kills --count 1000           kill -9 of the real process against the real sandbox
-    python -m tests.prove kills --count 100 --opaque   the same where problems have no type
+    python -m tests.prove kills --count 100 --opaque   the same, with problems that have no type
     python -m tests.prove chaos --seeds 0:100          a proxy between them that delays, resets, slices, repeats
-    python -m tests.prove disk --seeds 0:60            full, read-only, failing writes; the journal's end cut or flipped
-    python -m tests.prove differences --seeds 0:4      billing spoilt in ways that have names: all found, nothing besides
-    python -m tests.prove lookups --seeds 0:2         10,000 customers looked up at a pace, killed five times on the way
-    python -m tests.prove verified --seeds 0:500       runs with faults: `verify` passes, and fails where a byte was changed
-    python -m tests.prove names --seeds 0:200          every command over odd names of columns, keys, sheets, files and folders
-    python -m tests.prove stranded --seeds 0:100       faults and kills while results are written: a resume finishes the run
-    python -m tests.prove statements --seeds 0:300     sequences of run, mend, drop and reconcile: all pages state the same
-    python -m tests.prove damaged --seeds 0:400        an old run damaged in every way: all commands do what they do without it
+    python -m tests.prove disk --seeds 0:60            full, read-only, failing writes; the ledger's end cut or flipped
+    python -m tests.prove differences --seeds 0:4      billing with planted differences: reconcile finds them and no others
+    python -m tests.prove lookups --seeds 0:2          10,000 rate-limited lookups, killed five times
+    python -m tests.prove verified --seeds 0:500       runs with faults: `verify` passes, and fails after a byte is changed
+    python -m tests.prove names --seeds 0:200          every command with odd names of columns, keys, sheets, files, folders
+    python -m tests.prove stranded --seeds 0:100       faults and kills while results are written: resume finishes the run
+    python -m tests.prove statements --seeds 0:300     sequences of run, correct, drop and reconcile: all pages agree
+    python -m tests.prove damaged --seeds 0:400        an old run, damaged in every way: all commands work as without it
     python -m tests.prove audit --seeds 0:1000         random nights against an unreliable server; its history is audited
-    python -m tests.prove exits                        every command under full disks, limits, closed streams, kills: its exit code
-    python -m tests.prove summary                      what the gathered results of this code come to
+    python -m tests.prove exits                        exit codes under full disks, limits, closed streams and kills
+    python -m tests.prove summary                      add up the results for the current code
 
-Results are gathered in tests/prove/results/, with commit and machine; what has seeds goes on where it stopped.
+Results are appended to tests/prove/results/ with commit and machine. Programs with seeds continue where they stopped.
 """
 
 import argparse
@@ -53,13 +53,13 @@ from tests.prove.gathering import RESULTS, bound, done, gather
 from tests.prove.kills import journey
 from tests.prove.summing import summary
 
-BLOCK = 250  #: seeds that are gathered together
-RUNS = 25  #: of those that take a second each
-HISTORIES = 5  #: of those that wait for half a minute each
+BLOCK = 250  #: seeds per line of results
+RUNS = 25  #: the same, if a seed takes a second
+HISTORIES = 5  #: the same, if a seed takes half a minute
 
 
 def main() -> int:
-    """Run one programme; 1 where it found a fault."""
+    """Run one program; return 1 if it found a fault."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -68,43 +68,45 @@ def main() -> int:
     simulate.add_argument("--seeds", type=_range, default=range(500), help="FROM:TO, without TO")
     simulate.add_argument("--jobs", type=int, default=os.cpu_count())
     simulate.set_defaults(
-        run=lambda said: _in_blocks("simulate", simulation.block, said, BLOCK, "requests")
+        run=lambda options: _in_blocks("simulate", simulation.block, options, BLOCK, "requests")
     )
     changing = programmes.add_parser("nights")
     changing.add_argument("--seeds", type=_range, default=range(500), help="FROM:TO, without TO")
     changing.add_argument("--jobs", type=int, default=os.cpu_count())
     changing.set_defaults(
-        run=lambda said: _in_blocks("nights", nights.block, said, BLOCK, "requests")
+        run=lambda options: _in_blocks("nights", nights.block, options, BLOCK, "requests")
     )
     driving = programmes.add_parser("machine")
     driving.add_argument(
-        "--seeds", type=_range, default=range(1), help="FROM:TO, each so many examples"
+        "--seeds", type=_range, default=range(1), help="FROM:TO; --examples for each"
     )
     driving.add_argument("--examples", type=int, default=100)
     driving.add_argument("--steps", type=int, default=100)
     driving.add_argument("--jobs", type=int, default=os.cpu_count())
     driving.set_defaults(
-        run=lambda said: _each("machine", machine.block, said, said.examples, said.steps)
+        run=lambda options: _each(
+            "machine", machine.block, options, options.examples, options.steps
+        )
     )
     disturbing = programmes.add_parser("chaos")
     disturbing.add_argument(
-        "--seeds", type=_range, default=range(5), help="FROM:TO, each a journey"
+        "--seeds", type=_range, default=range(5), help="FROM:TO; a journey for each"
     )
     disturbing.add_argument("--rows", type=int, default=2_000)
     disturbing.add_argument(
-        "--silence", type=float, default=2.0, help="seconds that a half-open connection stays"
+        "--silence", type=float, default=2.0, help="seconds until a half-open connection is closed"
     )
     disturbing.add_argument("--jobs", type=int, default=os.cpu_count())
     disturbing.set_defaults(
-        run=lambda said: _each("chaos", chaos.block, said, said.rows, said.silence)
+        run=lambda options: _each("chaos", chaos.block, options, options.rows, options.silence)
     )
     spoiling = programmes.add_parser("disk")
     spoiling.add_argument(
-        "--seeds", type=_range, default=range(3), help="FROM:TO, each a journey for every fault"
+        "--seeds", type=_range, default=range(3), help="FROM:TO; a journey for each fault and seed"
     )
     spoiling.add_argument("--rows", type=int, default=900)
     spoiling.add_argument("--jobs", type=int, default=os.cpu_count())
-    spoiling.set_defaults(run=lambda said: _each("disk", disk.block, said, said.rows))
+    spoiling.set_defaults(run=lambda options: _each("disk", disk.block, options, options.rows))
     spoilt = programmes.add_parser("differences")
     spoilt.add_argument(
         "--seeds",
@@ -116,79 +118,83 @@ def main() -> int:
     spoilt.add_argument("--planted", type=int, default=500)
     spoilt.add_argument("--jobs", type=int, default=1)
     spoilt.set_defaults(
-        run=lambda said: _each("differences", differences.block, said, said.customers, said.planted)
+        run=lambda options: _each(
+            "differences", differences.block, options, options.customers, options.planted
+        )
     )
     asking = programmes.add_parser("lookups")
     asking.add_argument(
-        "--seeds", type=_range, default=range(1), help="FROM:TO, each a reconciliation"
+        "--seeds", type=_range, default=range(1), help="FROM:TO; a reconciliation for each"
     )
     asking.add_argument("--customers", type=int, default=10_000)
     asking.add_argument("--per-second", type=float, default=200.0)
     asking.add_argument("--kills", type=int, default=5)
     asking.add_argument("--jobs", type=int, default=1)
     asking.set_defaults(
-        run=lambda said: _each(
-            "lookups", lookups.block, said, said.customers, said.per_second, said.kills
+        run=lambda options: _each(
+            "lookups", lookups.block, options, options.customers, options.per_second, options.kills
         )
     )
     _add_seeded(
         programmes,
         "verified",
         50,
-        lambda said: _in_blocks("verified", verified.block, said, RUNS, "records"),
+        lambda options: _in_blocks("verified", verified.block, options, RUNS, "records"),
     )
-    _add_seeded(programmes, "names", 20, lambda said: _each("names", names.block, said))
+    _add_seeded(programmes, "names", 20, lambda options: _each("names", names.block, options))
     _add_seeded(
         programmes,
         "stranded",
         25,
-        lambda said: _in_blocks("stranded", stranded.block, said, RUNS, "faults_met"),
+        lambda options: _in_blocks("stranded", stranded.block, options, RUNS, "faults_met"),
     )
     _add_seeded(
         programmes,
         "statements",
         50,
-        lambda said: _in_blocks("statements", statements.block, said, RUNS, "statements"),
+        lambda options: _in_blocks("statements", statements.block, options, RUNS, "statements"),
     )
     _add_seeded(
         programmes,
         "damaged",
         25,
-        lambda said: _in_blocks("damaged", damaged_runs.block, said, RUNS, "cells"),
+        lambda options: _in_blocks("damaged", damaged_runs.block, options, RUNS, "cells"),
     )
     _add_seeded(
         programmes,
         "audit",
         50,
-        lambda said: _in_blocks("audit", workload.block, said, HISTORIES, "requests"),
+        lambda options: _in_blocks("audit", workload.block, options, HISTORIES, "requests"),
     )
     removing = programmes.add_parser("mutants")
     removing.add_argument("--seeds", type=_range, default=range(200))
-    removing.set_defaults(run=lambda said: _mutants(said.seeds))
+    removing.set_defaults(run=lambda options: _mutants(options.seeds))
     killing = programmes.add_parser("kills")
     killing.add_argument("--count", type=int, default=40)
     killing.add_argument("--first-seed", type=int, default=0)
     killing.add_argument("--opaque", action="store_true")
     killing.add_argument("--jobs", type=int, default=os.cpu_count())
     killing.set_defaults(
-        run=lambda said: _kills(said.count, said.first_seed, said.jobs, opaque=said.opaque)
+        run=lambda options: _kills(
+            options.count, options.first_seed, options.jobs, opaque=options.opaque
+        )
     )
     pressing = programmes.add_parser("exits")
-    pressing.add_argument("--part", type=int, default=0, help="which part of the commands, from 0")
+    pressing.add_argument("--part", type=int, default=0, help="part of the commands to run, from 0")
     pressing.add_argument(
-        "--parts", type=int, default=1, help="how many parts there are, each a process of yours"
+        "--parts", type=int, default=1, help="number of parts; run each in its own process"
     )
-    pressing.set_defaults(run=lambda said: _exits(said.part, said.parts))
+    pressing.set_defaults(run=lambda options: _exits(options.part, options.parts))
     adding_up = programmes.add_parser("summary")
-    adding_up.set_defaults(run=lambda _said: print(summary()))
-    said = parser.parse_args()
-    return said.run(said) or 0
+    adding_up.set_defaults(run=lambda _options: print(summary()))
+    options = parser.parse_args()
+    return options.run(options) or 0
 
 
 def _add_seeded(
     programmes: Any, name: str, seeds: int, run: Callable[[argparse.Namespace], int]
 ) -> None:
-    """Add a programme whose only options are its seeds and how many processes run at once."""
+    """Add a program whose only options are its seeds and the number of processes."""
     added = programmes.add_parser(name)
     added.add_argument("--seeds", type=_range, default=range(seeds), help="FROM:TO")
     added.add_argument("--jobs", type=int, default=os.cpu_count())
@@ -198,31 +204,36 @@ def _add_seeded(
 def _in_blocks(
     programme: str,
     block: Callable[[Any], dict[str, Any]],
-    said: argparse.Namespace,
+    options: argparse.Namespace,
     size: int,
     counted: str,
 ) -> int:
-    """A line of results for so many seeds at a time; `counted` is what it says of them besides failures."""
-    seeds, known, failed = said.seeds, _done(programme), 0
+    """Append a line of results for each block of `size` seeds; print its failures and `counted`."""
+    seeds, known, failed = options.seeds, _done(programme), 0
     blocks = [range(at, min(at + size, seeds.stop)) for at in range(seeds.start, seeds.stop, size)]
-    for told in _spread(block, [one for one in blocks if not known.issuperset(one)], said.jobs):
-        gather(programme, **told)
-        failed += len(told["failures"])
+    for result in _spread(
+        block, [one for one in blocks if not known.issuperset(one)], options.jobs
+    ):
+        gather(programme, **result)
+        failed += len(result["failures"])
         print(
-            f"seeds {told['seeds']}: {told['failures'] or 'no failure'}, {told[counted]:,} {counted}",
+            f"seeds {result['seeds']}: {result['failures'] or 'no failure'}, {result[counted]:,} {counted}",
             flush=True,
         )
     return _end(failed, len(seeds))
 
 
 def _each(
-    programme: str, block: Callable[[Any], dict[str, Any]], said: argparse.Namespace, *told: float
+    programme: str,
+    block: Callable[[Any], dict[str, Any]],
+    options: argparse.Namespace,
+    *arguments: float,
 ) -> int:
-    """A line of results for each seed; where it holds several runs, it says how many."""
+    """Append a line of results for each seed."""
     known = _done(programme)
     failed, runs = 0, 0
     for found in _spread(
-        block, [(seed, *told) for seed in said.seeds if seed not in known], said.jobs
+        block, [(seed, *arguments) for seed in options.seeds if seed not in known], options.jobs
     ):
         gather(programme, **found)
         failed += len(found["failures"])
@@ -232,18 +243,18 @@ def _each(
 
 
 def _done(programme: str) -> set[int]:
-    """Seeds without a failure that were gathered before, of the same code."""
+    """Seeds that passed before with the same code."""
     known = {
         seed for line in done(programme) if not line["failures"] for seed in range(*line["seeds"])
     }
-    print(f"{len(known)} seeds were done before with this code", flush=True)
+    print(f"{len(known)} seeds passed before with this code", flush=True)
     return known
 
 
 def _spread(
     work: Callable[[Any], dict[str, Any]], parts: list[Any], jobs: int
 ) -> Iterator[dict[str, Any]]:
-    # Spawned, not forked: polars has threads by now.
+    # Spawn, because polars has threads already, and a fork would lose them.
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         yield from pool.imap(work, parts)
 
@@ -254,21 +265,21 @@ def _end(failed: int, runs: int) -> int:
 
 
 def _kills(count: int, first_seed: int, jobs: int, *, opaque: bool) -> int:
-    """Journeys of up to ten kills each, until there are enough."""
+    """Make journeys of up to ten kills each, until `count` is reached."""
     kills, failed = 0, 0
     seeds = itertools.count(first_seed)
-    # Processes, because what is not killed runs within the journey's own process, in a folder of its own.
+    # Processes: each journey runs in its own process and folder.
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         running = {pool.submit(journey, next(seeds), 10, opaque=opaque) for _ in range(jobs)}
         while running:
             ended, running = wait(running, return_when=FIRST_COMPLETED)
             for one in ended:
-                told = one.result()
-                kills += sum(told.kills.values())
-                failed += bool(told.faults)
-                gather("kills_opaque" if opaque else "kills", **asdict(told))
+                result = one.result()
+                kills += sum(result.kills.values())
+                failed += bool(result.faults)
+                gather("kills_opaque" if opaque else "kills", **asdict(result))
                 print(
-                    f"seed {told.seed}: {told.kills}, {kills} kills so far {told.faults or ''}",
+                    f"seed {result.seed}: {result.kills}, {kills} kills so far {result.faults or ''}",
                     flush=True,
                 )
                 if kills < count:
@@ -291,7 +302,7 @@ def _mutants(seeds: range) -> int:
 
 
 def _exits(part: int, parts: int) -> int:
-    """A line of results for each command, and the table of all that is known of this code."""
+    """Append a line of results for each command, and write the table for the current code."""
     failed, cells = 0, 0
     known = {line["command"] for line in done("exits") if not line["failures"]}
     for line in exit_codes.lines(known, part, parts):

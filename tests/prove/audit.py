@@ -1,4 +1,4 @@
-"""Check a history of requests and answers, recorded at a server, against a model in which one thing happens at a time.
+"""Check a history of requests and answers, recorded by a server, against a sequential model.
 
 Pure: a history and what our files claim go in, violations come out. It shares no code with the simulation or with the
 package, so that a mistake which they share does not hide here. A reference in the model is absent until one create of

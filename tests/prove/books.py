@@ -1,4 +1,4 @@
-"""What our files claim about the customers that they created, as the auditor reads it; and an audit of recorded sandboxes."""
+"""Read what our files claim about created customers, for the auditor; audit recorded sandboxes."""
 
 import contextlib
 import csv

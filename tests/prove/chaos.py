@@ -1,4 +1,4 @@
-"""A proxy between the command line and the real sandbox that does to connections what networks do.
+"""A proxy between the command line and the real sandbox that disturbs connections as networks do.
 
 It delays, resets at any byte of the request or of the answer, hands on one byte at a time, goes silent with the
 connection open, and sends a request a second time. It reads HTTP/1.1 just far enough to know where a message ends.

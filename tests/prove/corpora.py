@@ -1,4 +1,4 @@
-"""Runs inspect, init and plan over the data files of public projects, and compares every text with a second reader.
+"""Run inspect, init and plan on data files of public projects; compare every text with a second reader.
 
     python -m tests.prove.corpora FOLDER... --most 400 --results corpora.jsonl
 

@@ -1,4 +1,4 @@
-"""Damages files in every way that we have seen, reads them, and holds what was read against the bytes and the original.
+"""Damage files in every known way, read them, and compare the result with the bytes and the original.
 
     python tests/prove/damaged_files.py 5000
 

@@ -1,4 +1,4 @@
-"""One damaged old run folder beside good ones: every command does what it does without that folder.
+"""One damaged run folder among good ones: every command works as it does without that folder.
 
 A world has a reports folder with an old run, its reconciliation, two good runs, a plan and a run whose results were interrupted.
 Each case damages the old run or the reconciliation, or adds a folder with an odd name, and plays commands in order. The exit

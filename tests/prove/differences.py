@@ -1,4 +1,4 @@
-"""A legacy system, a billing system that differs from it in planned ways, and what `reconcile` says of them.
+"""A billing system that differs from a legacy system in planted ways: `reconcile` must find them.
 
 A journey imports a legacy file into the sandbox, spoils billing (the export of it, or the sandbox itself) in ways of which
 each has a name, reconciles, and holds what was found against what was planted: all of it, each under its name, nothing besides.

@@ -1,4 +1,4 @@
-"""What a disk may do to a run: fill up, turn read-only, fail a write or a flush, lose the end of the journal.
+"""Faults of a disk during a run: full, read-only, a failed write or flush, a lost end of the ledger.
 
 A journey is one file: its submission meets one fault and stops, or dies; with the fault gone it is resumed, and the
 oracle is asked. Billing keeps no reference unique here, so that nothing but the client prevents a second customer.

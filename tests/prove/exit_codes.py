@@ -1,4 +1,4 @@
-"""Every command under every pressure of its surroundings, as a real process: the exit code states what happened.
+"""Run every command as a process under every fault of the machine; check its exit code.
 
 A cell is one command under one pressure, such as a full disk or a closed stdout. A rule judges it, not a list of codes: the command
 must not hang, show a traceback or end with 70. It ends with 0 or 1 only where its work is done as without pressure, with 5 only where

@@ -1,4 +1,4 @@
-"""Where the long programmes write what they found: one JSON line each, with commit, machine and what the figure bounds."""
+"""Append results of the long programs as JSON lines, with commit, machine and a hash of the tested code."""
 
 import ast
 import json
@@ -61,7 +61,7 @@ _STATING = (
 _EXITING = (
     "billing", "domain/machine_faults.py", "cli", "config", "storage/files.py", "storage/ledger", "storage/memory.py", "planning/limits.py", "storage/aligned_parts.py", "storage/run_folder.py", "storage/workbench.py", "workflows",
 )  # fmt: skip
-#: The rooms that a programme proves: submission and the other side of it, where nothing else is said.
+#: Program -> the code that it tests; submission and the sandbox by default.
 PROVEN = {
     "damaged": _DAMAGE,
     "differences": _RECONCILING,
@@ -93,13 +93,13 @@ def gather(programme: str, results: Path = RESULTS, **found: Any) -> Path:
 
 
 def done(programme: str) -> list[dict[str, Any]]:
-    """What was gathered before of the same code, so that a programme can go on where it stopped."""
+    """The results for the current code, so that a program can continue where it stopped."""
     ours = code(programme)
     return [line for line in gathered(programme) if line["code"] == ours]
 
 
 def gathered(programme: str) -> list[dict[str, Any]]:
-    """Every line of a programme, oldest first."""
+    """Every result of a program, oldest first."""
     path = RESULTS / f"{programme}.jsonl"
     return (
         [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -109,9 +109,9 @@ def gathered(programme: str) -> list[dict[str, Any]]:
 
 
 def bound(runs: int) -> str:
-    """What no failure in so many runs says, by the rule of three."""
+    """The 95 % confidence bound after runs without a failure, by the rule of three."""
     return (
-        f"0 failures in {runs}: fewer than {min(1.0, 3 / runs):.2%} of such runs fail, at 95 % confidence"
+        f"0 failures in {runs:,}: fewer than {min(1.0, 3 / runs):.2%} of such runs fail, with 95 % confidence"
         if runs
         else "no run"
     )
@@ -125,9 +125,9 @@ def _commit() -> str:
 
 
 def code(programme: str, package: Path = PROGRAMME) -> str:
-    """What a programme proves, as a hash of its definitions and SQL.
+    """A hash of the code that a program tests: its definitions and SQL.
 
-    Moving, splitting and formatting files, comments and docstrings change nothing here; any other edit does.
+    It ignores where code is, its format, comments and docstrings; any other edit changes it.
     """
     pieces = {
         piece
@@ -139,19 +139,19 @@ def code(programme: str, package: Path = PROGRAMME) -> str:
 
 
 def _files_of(path: Path) -> list[Path]:
-    """The files that hold code under a name; FileNotFoundError if nothing has that name."""
+    """The code files of a file or folder; FileNotFoundError if there are none."""
     found = (
         [path]
         if path.is_file()
         else [one for one in path.rglob("*") if one.suffix in {".py", ".sql"}]
     )
     if not found:
-        raise FileNotFoundError(f"{path} is listed as proven, and there is no such code")
+        raise FileNotFoundError(f"{path} is listed in PROVEN, but has no code")
     return found
 
 
 def _pieces(path: Path) -> Iterator[str]:
-    """Each statement at the top of a module, without docstrings; what it imports of ours by name, as modules move."""
+    """Each top-level statement of a module, without docstrings, and the imported names without their modules."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".sql":
         yield text
@@ -171,7 +171,7 @@ def _pieces(path: Path) -> Iterator[str]:
 
 
 class _Bare(ast.NodeTransformer):
-    """Take docstrings, inner imports and the names of modules out of a statement."""
+    """Remove docstrings, inner imports and the names of modules from a statement."""
 
     def __init__(self, imported: set[str]) -> None:
         self.imported, self.modules = imported, set[str]()

@@ -1,4 +1,4 @@
-"""Runs a function in a process of its own that ends at a limit of CPU time or memory, and says how it ended.
+"""Run a function in its own process under a limit of CPU time or memory; return how it ended.
 
 Processes are forked from a server that has imported the whole product and done nothing else, so each starts at once.
 """

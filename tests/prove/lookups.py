@@ -1,4 +1,4 @@
-"""A reconciliation by lookup at a configured pace that is killed again and again: it goes on where it was, and asks nobody twice.
+"""A rate-limited reconciliation by lookup, killed repeatedly: it continues without repeating a lookup.
 
 What was answered and not yet on the disk may be asked once more after each kill; nothing else may.
 """

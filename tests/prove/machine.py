@@ -1,4 +1,4 @@
-"""A state machine that hypothesis drives: what an operator and the world may do to a run, in any order.
+"""A hypothesis state machine: actions of an operator and faults during a run, in any order.
 
 Start it, kill it, interrupt it, move the clock, change the file, rotate the key, lose the ledger or its end; whatever the
 order, once the faults stop each customer is there once, and the ledger knows.

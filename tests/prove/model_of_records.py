@@ -1,4 +1,4 @@
-"""A model in plain Python of what becomes of each record, by the rules of the documentation; it shares no code with the package."""
+"""A model in plain Python of the fate of each record, by the documented rules; shares no code with the package."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Names from outside are data: every command over columns, metadata keys, sheets, files and folders with odd names.
+"""Run every command on columns, metadata keys, sheets, files and folders with odd names.
 
 A world is a folder with an odd name; home, reports, config and inputs in it have odd names too, and so have all columns, metadata keys
 and the sheet. `walk` runs every command in it and returns what is wrong.

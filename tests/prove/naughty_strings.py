@@ -1,4 +1,4 @@
-"""Naughty strings as names and metadata, from a CSV file through a run to billing and back.
+"""Send naughty strings as names and metadata from a CSV file to billing, and read them back.
 
     python -m tests.prove.naughty_strings blns.json
 

@@ -1,4 +1,4 @@
-"""Simulated nights whose files change: references come again with the same or other content, and a person gives requests up.
+"""Simulated nights: references return with the same or other content, and a person gives up requests.
 
 The same played billing, network and time as in `simulation.py`. Each night plans by the rules of the planning table, from the
 ledger alone, and dies or stops on the way. Half of the seeds are played without unique references.

@@ -1,4 +1,4 @@
-"""The same customers as CSV and as Parquet give the same plan: every fingerprint and key, byte for byte, in the same order.
+"""The same customers as CSV and as Parquet give the same plan: equal fingerprints and keys, in order.
 
 Run it: python tests/prove/parquet_is_csv.py 1000000
 """

@@ -1,4 +1,4 @@
-"""Holds the phone expressions against phonenumbers itself: every example number of every region, and perturbed ones.
+"""Compare our phone expressions with phonenumbers: each example number of each region, and variations.
 
     python tests/prove/phones_are_phonenumbers.py 1000000
 

@@ -1,4 +1,4 @@
-"""Five records among many that a gateway or billing never lets through, in simulated time: what they cost the others.
+"""Measure in simulated time what five records that never succeed cost the others.
 
 The times are those of the simulated clock, so they are the same on every machine.
 """

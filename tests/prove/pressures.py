@@ -1,4 +1,4 @@
-"""What presses a process from outside: full disks, limits, streams that are closed or full, terminals that go away, kills.
+"""Faults of a process's surroundings: full disks, limits, closed or full streams, lost terminals, kills.
 
 Each is a state of the system that holds within a block. What has to be set in the process itself is set by a small program that then
 becomes the command, since a process with threads must not run Python between fork and exec.

@@ -1,4 +1,4 @@
-"""A sandbox that records each request, what it did and what it answered, as JSON lines for the auditor.
+"""A sandbox that records each request, its effect and its answer as JSON lines for the auditor.
 
     python -m tests.prove.recorded_sandbox HISTORY sandbox --state FILE …
 

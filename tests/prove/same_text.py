@@ -1,4 +1,4 @@
-"""Whether our text of a cell says what a second reader gives: equal, different by a named rule, or unexplained."""
+"""Compare our text of a cell with a second reader's: equal, different by a named rule, or unexplained."""
 
 import datetime as dt
 import math

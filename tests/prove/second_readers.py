@@ -1,4 +1,4 @@
-"""What other readers make of a file: Python's csv module, openpyxl and DuckDB, compared with ours cell by cell.
+"""Compare other readers with ours, cell by cell: Python's csv module, openpyxl and DuckDB.
 
 A text of ours equals the second reader's, or the difference falls under a rule of `same_text`. Every other difference is
 unexplained. The csv module gets the delimiter and the encoding that our reader found; it finds records by itself. Nested

@@ -1,4 +1,4 @@
-"""Deterministic simulation: the real loop, decisions, reading of answers and journal; billing, network and time are played.
+"""Deterministic simulation: the real engine, protocol, responses and ledger; simulated billing, network and time.
 
 A seed is a plan of 100 customers, a billing with faults of its own, and processes that die and are started again until
 the faults stop and nothing is left. Nothing waits: time is a number. The same seed is the same run, event for event.

@@ -1,4 +1,4 @@
-"""Random sequences of run, mend, resubmit, drop and reconcile: every page, workbook and JSON states the same figures.
+"""Random sequences of run, correct, resubmit, drop and reconcile: all pages, workbooks and JSON agree.
 
 After each step `status`, the page and the workbook of a run, the span and the bridge are read back as a user gets them,
 and compared with a model (`model_of_records.py`).

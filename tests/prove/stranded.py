@@ -1,4 +1,4 @@
-"""Runs that fail again and again after their customers were created: by a fault of any step, a full disk, a kill at any write.
+"""Runs that fail after customers were created, by a fault of any step, a full disk or a kill at any write.
 
 A journey is one file that is planned and applied; each attempt but the last meets a fault. Then the folder must be that of a run
 that nothing disturbed, `verify` must pass over it, and billing must hold each customer once.

@@ -1,4 +1,4 @@
-"""What the gathered lines come to for the programme as it is: runs, failures, and what the figures bound."""
+"""Add up the results for the current code: runs, failures, and the confidence bound."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -8,17 +8,17 @@ from tests.prove.gathering import RESULTS, bound, code, done, gathered
 
 Lines = list[dict[str, Any]]
 
-#: What no failure says, of programmes whose runs are no sample of others.
+#: The result if nothing failed, for programs whose runs are no random sample.
 _SAYS = {
-    "exits": "each ends by the rule, and the same work succeeds afterwards ([table](exits.md))",
-    "differences": "all found, each under its name, and nothing besides",
-    "lookups": "it went on where it was, and nobody was asked in vain or faster than it may",
+    "exits": "each exit code follows the rule, and the same work succeeds afterwards ([table](exits.md))",
+    "differences": "all found, each with the right name, and no others",
+    "lookups": "it continued where it stopped, repeated no lookup, and kept the rate limit",
     "mutants": "all fail",
 }
 
 
 def summary() -> str:
-    """A table over what was gathered of this code, written to results/README.md too."""
+    """The table of results; also written to results/README.md."""
     rows, machines = [], set[str]()
     for programme, (runs_of, of) in _PROGRAMMES.items():
         if lines := _newest(programme):
@@ -28,15 +28,13 @@ def summary() -> str:
                 for line in lines
             )
             says = (
-                f"{failed} lines tell of failures"
-                if failed
-                else _SAYS.get(programme) or bound(runs)
+                f"{failed} lines with failures" if failed else _SAYS.get(programme) or bound(runs)
             )
             commits = ", ".join(sorted({line["commit"] for line in lines}))
             is_present = (
-                "the present"
+                "current"
                 if lines[-1]["code"] == code(programme)
-                else f"an earlier ({lines[-1]['code']})"
+                else f"earlier ({lines[-1]['code']})"
             )
             rows.append(
                 f"| {programme} | {runs:,} {of(lines)} | {says} | {commits} | {is_present} |"
@@ -44,14 +42,14 @@ def summary() -> str:
             machines |= {line["machine"] for line in lines}
     text = "\n".join(
         [
-            "# What the long programmes found",
+            "# Results of the long programs",
             "",
             (
-                f"On {', '.join(sorted(machines)) or 'no machine yet'}. Written by `python -m tests.prove summary` from the newest lines beside it. "
-                "What each proves (`PROVEN` in gathering.py) is hashed; results of an earlier state of it say so."
+                f"Machines: {', '.join(sorted(machines)) or 'none yet'}. `python -m tests.prove summary` writes this page from the newest results in this folder. "
+                "The last column compares a hash of the tested code (`PROVEN` in gathering.py) with the current code."
             ),
             "",
-            "| programme | runs | what that says, for runs so distributed | commit | code |",
+            "| program | runs | result | commit | code |",
             "|---|---|---|---|---|",
             *rows,
             "",
@@ -63,7 +61,7 @@ def summary() -> str:
 
 
 def _newest(programme: str) -> Lines:
-    """Those of the present code, or else of the last that was put to the proof."""
+    """The results for the current code; if there are none, for the last code that was tested."""
     lines = gathered(programme)
     return done(programme) or [line for line in lines if line["code"] == lines[-1]["code"]]
 
@@ -73,17 +71,21 @@ def _kills(lines: Lines) -> int:
 
 
 def _kills_by_point(lines: Lines) -> str:
-    return f"kills in {len(lines)} journeys: {_told(Counter(), (line['kills'] for line in lines))}"
+    return (
+        f"kills in {len(lines)} journeys: {_counts(Counter(), (line['kills'] for line in lines))}"
+    )
 
 
 def _met_by_the_network(lines: Lines) -> str:
     rows = sum(line["rows"] for line in lines)
-    return f"journeys of {rows:,} rows in all: {_told(Counter(), (line['met'] for line in lines))}"
+    return (
+        f"journeys of {rows:,} rows in all: {_counts(Counter(), (line['met'] for line in lines))}"
+    )
 
 
 def _met_by_the_disk(lines: Lines) -> str:
     kinds = Counter(kind for line in lines for kind in line["met_by_fault"])
-    return f"journeys: {_told(kinds, ())}"
+    return f"journeys: {_counts(kinds, ())}"
 
 
 def _methods(lines: Lines) -> str:
@@ -91,7 +93,7 @@ def _methods(lines: Lines) -> str:
     return " and ".join(sorted({line["method"].replace("look-ups", "lookups") for line in lines}))
 
 
-def _told(counts: Counter[str], more: Iterable[dict[str, int]]) -> str:
+def _counts(counts: Counter[str], more: Iterable[dict[str, int]]) -> str:
     for one in more:
         counts.update(one)
     return ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
@@ -105,7 +107,7 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
     "nights": (
         lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
         lambda lines: (
-            f"seeds of nights whose files change and whose requests are given up, {sum(line['requests'] for line in lines):,} requests"
+            f"seeds of nights with changed files and requests given up, {sum(line['requests'] for line in lines):,} requests"
         ),
     ),
     "audit": (
@@ -139,13 +141,13 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
     "verified": (
         lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
         lambda lines: (
-            f"runs of {sum(line['records'] for line in lines):,} records, each verified, spoilt and verified again"
+            f"runs of {sum(line['records'] for line in lines):,} records, each verified, damaged and verified again"
         ),
     ),
     "stranded": (
         lambda lines: len({seed for line in lines for seed in range(*line["seeds"])}),
         lambda lines: (
-            f"runs that met {sum(line['faults_met'] for line in lines):,} faults after sending and were finished"
+            f"runs with {sum(line['faults_met'] for line in lines):,} faults after sending, all finished"
         ),
     ),
     "statements": (
@@ -160,11 +162,11 @@ _PROGRAMMES: dict[str, tuple[Callable[[Lines], int], Callable[[Lines], str]]] = 
             len(line["cells"]) for line in {line["command"]: line for line in lines}.values()
         ),
         lambda lines: (
-            f"cells of {len({line['command'] for line in lines})} commands under pressure"
+            f"combinations of {len({line['command'] for line in lines})} commands and faults of the machine"
         ),
     ),
     "mutants": (
         lambda lines: lines[-1]["rules"],
-        lambda _: "rules, each removed in turn, without the unique reference",
+        lambda _: "rules, each removed in turn, against a billing without unique references",
     ),
 }

@@ -1,4 +1,4 @@
-"""The auditor finds each violation in a history made for it, and none in good ones; then the workload's short form."""
+"""The auditor finds each planted violation and none in good histories; the short form of the workload."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A proof holds for what code does: moving, splitting and formatting it keeps the proof, an edit does not."""
+"""Moving, splitting and formatting code keeps its proof; an edit does not."""
 
 import pytest
 

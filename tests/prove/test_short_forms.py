@@ -1,4 +1,4 @@
-"""The short forms of the long programmes: `python -m tests.prove` runs the same with more seeds."""
+"""The short forms of the long programs; `python -m tests.prove` runs them with more seeds."""
 
 import contextlib
 import random

@@ -1,4 +1,4 @@
-"""A billing server that fails at random as networks, gateways and servers do, and records what it saw and did.
+"""A billing server that fails at random, as networks, gateways and servers do, and records its requests.
 
 It is written from `billing-api.md` with nothing but the standard library. What befalls a request depends on the seed, the
 reference and how many requests came for it before, so that the order in which references come changes nothing.

@@ -1,4 +1,4 @@
-"""Runs with bad rows and a bad billing, stopped and resumed: `verify` must pass over each, and fail where one character is changed.
+"""Runs with bad rows and faults, stopped and resumed: `verify` passes, and fails after one character is changed.
 
 A journey is a file of good and bad rows in a form of its own, a sandbox with faults, a run that is resumed until it ends,
 `verify`, then a flip of one byte in one file of the run or its input, and `verify` again.
