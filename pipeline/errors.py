@@ -181,31 +181,31 @@ class SubmissionStopped(PipelineError):
 
 
 class Interrupted(PipelineError):
-    """Stopped before the end by a signal, an outage, or a disk that failed after a send; nothing is lost, and the run can be resumed."""
+    """Stopped by a signal, an outage, or a disk that failed after a send; the run can be resumed."""
 
     exit_code = ExitCode.INTERRUPTED
 
 
 class PlanStale(PipelineError):
-    """What the plan was made from has moved since; make a new plan."""
+    """Something that the plan depends on has changed; make a new plan."""
 
     exit_code = ExitCode.STALE
 
 
 class NotApproved(PipelineError):
-    """The plan waits for a yes that was not given."""
+    """A person did not approve the plan."""
 
     exit_code = ExitCode.STALE
 
 
 class NothingToGiveUp(PipelineError):
-    """A request that is to be given up is settled, unknown, or another run's."""
+    """The request to give up is final, unknown, or of another run."""
 
     exit_code = ExitCode.USAGE
 
 
 class OutOfBalance(PipelineError):
-    """Counts or sums do not add up: the conservation law is broken."""
+    """Counts or sums do not add up."""
 
     exit_code = ExitCode.OUT_OF_BALANCE
 

@@ -1,4 +1,4 @@
-"""The submission side of scale: what a run of a million creates takes beside a run of a thousand, in one go.
+"""Compare `resume`, `status` and pages of a run of a million creates with those of a run of a thousand.
 
 Run it: python -m tests.benches.at_scale [--rows 1000000] [--events 10000000] [--folder DIR]
 A plan is made, half of it is written into the ledger as created, as a run that was killed leaves it. Then are measured, on
@@ -45,7 +45,7 @@ SANDBOX = Environment("sandbox", "sandbox", "test", "loopback")
 
 
 def main() -> int:
-    """Print the table; 1 where something grows more than it may."""
+    """Print the table; return 1 if something grows beyond its limit."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--events", type=int, default=10_000_000)
@@ -92,7 +92,7 @@ def main() -> int:
 
 
 def measured(folder: Path, rows: int, events: int) -> dict[str, Any]:
-    """One size: everything that is measured of it."""
+    """Measure one size."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     file, home, reports = folder / "customers.csv", folder / "home", folder / "reports"
@@ -133,14 +133,14 @@ def measured(folder: Path, rows: int, events: int) -> dict[str, Any]:
 
 
 def _drawing(content: dict[str, Any]) -> float:
-    """Seconds of making the page of a summary."""
+    """Seconds to make the page of a summary."""
     began = time.perf_counter()
     render_run(content)
     return time.perf_counter() - began
 
 
 def _write_half(home: Path, run: Path, events: int) -> None:
-    """The first half of the plan as created by this run, and creates of earlier runs up to so many events."""
+    """Record the first half of the plan as created by this run, and earlier creates up to this many events."""
     plan = pl.read_parquet(sorted((run / "staged").glob("plan-*.parquet"))).filter(action="create")
     half = plan.head(plan.height // 2).select("external_reference", "fingerprint", "key")
     earlier = max(0, events // 2 - half.height)
@@ -179,7 +179,7 @@ def record_created(ledger: Ledger, run_id: str, rows: Iterator[tuple[str, str, s
 
 @contextmanager
 def billing_that_knows_nobody() -> Iterator[tuple[str, threading.Event]]:
-    """A billing that knows nobody, and answers no create: the event is set when the first one comes."""
+    """A billing without customers that answers no create; the event is set at the first one."""
     first_create = threading.Event()
 
     class Answers(http.server.BaseHTTPRequestHandler):

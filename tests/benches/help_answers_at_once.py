@@ -1,4 +1,4 @@
-"""`pipeline --help` beside `python -c "import click, rich"`, run in turn: the ratio of their medians must be 3 at most.
+"""Compare `pipeline --help` with `python -c "import click, rich"`: at most 3 times its median.
 
 Run it: python tests/benches/help_answers_at_once.py
 """
@@ -15,7 +15,7 @@ IMPORTS = [sys.executable, "-c", "import click, rich"]
 
 
 def main() -> int:
-    """Print both medians and their ratio; 1 where it is too large."""
+    """Print both medians and their ratio; return 1 if it is too large."""
     for command in (HELP, IMPORTS):
         _seconds(command)  # the first run of each reads its files from the disk
     took = [(_seconds(HELP), _seconds(IMPORTS)) for _ in range(ROUNDS)]

@@ -1,4 +1,4 @@
-"""Phone numbers a second beside phonenumbers itself, over the same texts, one after the other, in one run.
+"""Compare our phone numbers per second with those of phonenumbers, on the same texts in one run.
 
 Run it: python -m tests.benches.phones [--rows 1000000] [--rounds 5]
 The medians are appended to tests/benches/results/phones.jsonl, with commit and machine.
@@ -29,7 +29,7 @@ SHAPES = {
 
 
 def main() -> int:
-    """Print both rates and their ratio; 1 where it is too small."""
+    """Print both rates and their ratio; return 1 if it is too small."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--rounds", type=int, default=5)
@@ -64,7 +64,7 @@ def _columns(numbers: pl.Series, regions: pl.Series) -> float:
 
 
 def _library(texts: list[str]) -> float:
-    """What anybody would write: parse, is it valid, E.164."""
+    """The usual code: parse, validate, format as E.164."""
     began = time.perf_counter()
     for text in texts:
         try:

@@ -1,4 +1,4 @@
-"""What five records that never come through cost the others: `pipeline run` as a process, against a server of the tests' own.
+"""Measure what five records that never succeed cost the others, with `pipeline run` as a process.
 
     python -m tests.benches.poison
 
@@ -42,7 +42,7 @@ def night(folder: Path, url: str, name: str) -> tuple[float, int]:
 
 
 def two_nights(poison: dict[str, Answer]) -> dict[str, object]:
-    """A run with poison records or without, and the next one."""
+    """A run with or without poison records, and the next run."""
     with tempfile.TemporaryDirectory() as name, small_billing(creates=poison) as billing:
         folder = Path(name)
         customers_csv(folder / "first.csv", ROWS)

@@ -1,4 +1,4 @@
-"""Reading with every line accounted for beside `polars.read_csv` of the same clean file as text, in turns, in one run.
+"""Compare our reader, which accounts for every line, with `polars.read_csv` on the same clean file.
 
 Run it: python -m tests.benches.reading [--rows 1000000] [--rounds 5]
 The medians are appended to tests/benches/results/reading.jsonl, with commit and machine.
@@ -39,7 +39,7 @@ BROKEN = (
 
 
 def main() -> int:
-    """Print the ratios; 1 where one is too large."""
+    """Print the ratios; return 1 if one is too large."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--rounds", type=int, default=5)
@@ -87,7 +87,7 @@ def _polars(path: Path) -> float:
 
 
 def _ours(path: Path) -> float:
-    """To the end: hashed, framed, split, every line counted."""
+    """Read to the end: hash, frame and split, and count every line."""
     began = time.perf_counter()
     files = in_order([path])
     records = sum(batch.records.height for _, batch in read(files))

@@ -1,4 +1,4 @@
-"""A million rows against an export of a million: `pipeline reconcile` beside the bare DuckDB join of the two.
+"""Compare `pipeline reconcile` of a million rows with an export to the bare DuckDB join of both.
 
 Run it: python -m tests.benches.reconciling [--rows 1000000] [--rounds 3] [--folder DIR]
 A plan is made and written into the ledger as created, so that no billing is needed; the export says the same, in another order.
@@ -32,7 +32,7 @@ _FIELDS = ("name", "email", "phone", "currency", "balance")
 
 
 def main() -> int:
-    """Print the figures; 1 where it takes longer than it may, or finds a difference."""
+    """Print the figures; return 1 if it takes too long or finds a difference."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--rounds", type=int, default=3)
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def measured(folder: Path, rows: int, rounds: int) -> dict[str, Any]:
-    """Medians of both, in turns."""
+    """The medians of both, measured in turns."""
     run, where = _applied(folder, rows)
     export = folder / "export.csv"
     _write_export(run, export)
@@ -77,7 +77,7 @@ def measured(folder: Path, rows: int, rounds: int) -> dict[str, Any]:
 
 
 def _applied(folder: Path, rows: int) -> tuple[Path, list[Any]]:
-    """A run of which the ledger says that all was created."""
+    """A run whose customers are all created, by its ledger."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_customers(folder / "customers.csv", rows, kind="clean")
@@ -109,7 +109,7 @@ def _write_export(run: Path, export: Path) -> None:
 
 
 def join(run: Path, export: Path) -> None:
-    """The least that comparing costs: both sides read, joined, each field compared."""
+    """The minimum of a comparison: read and join both sides, and compare each field."""
     began = time.perf_counter()
     differs = " OR ".join(f"a.{name} IS DISTINCT FROM b.{name}" for name in _FIELDS)
     types = (

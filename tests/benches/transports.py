@@ -1,4 +1,4 @@
-"""Requests a second and CPU for each, of the ways in which Python can speak HTTP: what our client was chosen by.
+"""Compare the HTTP clients of Python: requests per second, and CPU per request.
 
 Each does nothing but send the same create to the responder of `submission/` and read the answer, eight in flight.
 Those that are not installed are named and left out. Run it: python -m tests.benches.transports [--requests 5000] [--rounds 3]
@@ -183,7 +183,7 @@ async def in_tasks(one: Callable[[], object], count: int) -> None:
 
 
 def measure(name: str, port: str, count: int) -> None:
-    """Run one way in this process and print its figures."""
+    """Run one client in this process and print its figures."""
     url = f"http://127.0.0.1:{port}/billing/customers"
     way = WAYS[name][1]
     way(url, 50)
@@ -195,7 +195,7 @@ def measure(name: str, port: str, count: int) -> None:
 
 
 def main() -> int:
-    """Each way in turn, several times; medians."""
+    """Measure each client in turns; print the medians."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--requests", type=int, default=5_000)
     options.add_argument("--rounds", type=int, default=3)

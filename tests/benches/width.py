@@ -1,4 +1,4 @@
-"""What columns cost: user seconds of `plan` and `run` over 50 records of many columns, and by what factor they grow.
+"""Measure the user seconds of `plan` and `run` on 50 records, as the number of columns grows.
 
     python -m tests.benches.width
 
@@ -36,7 +36,7 @@ def table(kind: str, width: int) -> list[list[str]]:
 
 
 def written(kind: str, width: int, folder: Path) -> Path:
-    """The table as a file of its kind."""
+    """The table as a file of this kind."""
     rows = table(kind, width)
     if kind == "parquet":
         path = folder / f"{width}.parquet"
@@ -51,7 +51,7 @@ def written(kind: str, width: int, folder: Path) -> Path:
 
 
 def seconds(path: Path, *words: str) -> float:
-    """The user seconds of a command in a process of its own."""
+    """The user seconds of a command in its own process."""
     with tempfile.TemporaryDirectory() as folder:
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         command = [sys.executable, "-m", "pipeline", words[0], str(path), "--sandbox", *words[1:]]

@@ -1,7 +1,7 @@
-"""Each rule removed by hand, while billing does not keep references unique: then every rule is all that stands between a
-row and a second customer, and a simulated run must fail that passes with the rule in place.
+"""Remove each rule in turn, against a billing that does not keep references unique: a simulated run must fail.
 
-What no client can survive there is left out of these runs, and shown by itself: see UNSURVIVABLE.
+Without unique references, only our rules prevent a second customer. With the rule in place, the same run passes.
+UNSURVIVABLE names the faults that no client survives there; they have their own runs.
 """
 
 import uuid

@@ -1,4 +1,4 @@
-"""A plan beside the same work written by hand in pandas, and beside the least that reading costs, in turns, in one run.
+"""Compare a plan with the same work in pandas, and with only reading the file.
 
 Run it: python -m tests.benches.planning [--rows 1000000] [--known 10000000] [--rounds 3] [--folder DIR]
 The medians are appended to tests/benches/results/planning.jsonl and stand in tests/benches/results/planning.md, with
@@ -40,13 +40,13 @@ STRICT, LENIENT, CLEAN = (
 
 
 def main() -> int:
-    """Print the table; 1 where the ratio is too small or a difference has no name."""
+    """Print the table; return 1 if the ratio is too small or a difference has no name."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--known", type=int, default=10_000_000)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument(
-        "--folder", type=Path, help="Keep the files here, and take them from here where they are."
+        "--folder", type=Path, help="Keep the files in this folder, and reuse them."
     )
     options.add_argument("--results", type=Path, default=RESULTS)
     said = options.parse_args()
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def bench(folder: Path, rows: int, known: int, rounds: int, results: Path) -> int:
-    """Measure, compare, print and write; 1 where the ratio is too small or a difference has no name."""
+    """Measure, compare, print and write; return 1 if the ratio is too small or a difference has no name."""
     file, references, home = made(folder, rows, known)
     clean, *_ = made(folder, rows, known, kind="clean")
     runs: dict[str, list[dict[str, Any]]] = {
@@ -135,7 +135,7 @@ print(time.perf_counter() - began, usage.ru_maxrss * 1024, os.waitstatus_to_exit
 
 
 def timed(module: str, *words: Any) -> dict[str, Any]:
-    """Run a module as a process of its own: seconds, peak resident bytes, what it printed as JSON."""
+    """Run a module in its own process: seconds, peak resident bytes, what it printed as JSON."""
     command = [sys.executable, "-m", module, *map(str, words)]
     done = subprocess.run(
         [sys.executable, "-ISc", _LAUNCHER, *command], capture_output=True, cwd=ROOT, check=True
@@ -194,9 +194,9 @@ def _differences(run: Path, hand: Path) -> tuple[dict[str, int], int]:
     )
     twice = standing.filter(pl.col("fate").is_in(["unreadable", "invalid"]))
     for name, these in (
-        ("created here only; by hand an open quote above has swallowed it", swallowed),
+        ("created here only; by hand, the field of an open quote contains it", swallowed),
         (
-            "created here only; by hand a line that is no record, or a bad one, stands under the same reference",
+            "created here only; by hand, a line that is no record or a bad one has the same reference",
             twice,
         ),
         ("created by both, with other content", only_theirs),
@@ -233,7 +233,7 @@ def _table(
         "",
         f"Median of {rounds}, {os.cpu_count()} cores, {', '.join(f'{name} {version(name)}' for name in LIBRARIES)}.",
         "",
-        "| | seconds | times a plan | rows a second | peak memory, MB | records that came out |",
+        "| | seconds | times a plan | rows a second | peak memory, MB | records read |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     lines += [
@@ -243,7 +243,7 @@ def _table(
     ]
     lines += [
         "",
-        "Where the time of the plan goes (stages beside each other overlap):",
+        "Where the time of the plan goes (stages overlap):",
         "",
         "| stage | seconds | peak memory, MB |",
         "|---|---:|---:|",

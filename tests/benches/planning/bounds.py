@@ -1,4 +1,4 @@
-"""What reading the file costs at least: its bytes, and a DuckDB read of all columns as text.
+"""The minimum cost of reading a file: its bytes, and a DuckDB read of all columns as text.
 
 python -m tests.benches.planning.bounds bytes|strict|lenient customers.csv
 
@@ -15,7 +15,7 @@ BLOCK = 1 << 20
 
 
 def read_bytes(path: Path) -> dict[str, int]:
-    """Every byte once."""
+    """Read every byte once."""
     size = 0
     with path.open("rb") as file:
         while block := file.read(BLOCK):
@@ -24,7 +24,7 @@ def read_bytes(path: Path) -> dict[str, int]:
 
 
 def read_with_duckdb(path: Path, *, strict: bool) -> dict[str, int]:
-    """Every column as text; lines that it calls broken are left out, as it has no other way through them."""
+    """Read every column as text; DuckDB skips the lines that it cannot parse."""
     import duckdb
 
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:

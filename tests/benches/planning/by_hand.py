@@ -1,4 +1,4 @@
-"""The same work as `pipeline plan`, as an engineer who knows pandas, pandera and phonenumbers would write it in an afternoon.
+"""The work of `pipeline plan`, written by hand with pandas, pandera and phonenumbers in an afternoon.
 
     python -m tests.benches.planning.by_hand customers.csv known.parquet folder
 

@@ -1,4 +1,4 @@
-"""Files of customers of any size: the kinds of fault and duplicate of the sample data, made in columns, the same seed the same bytes.
+"""Make files of customers of any size, with the faults and duplicates of the sample data; a seed gives the same bytes.
 
     python -m tests.benches.planning.customers 10000000 customers.csv [--kind usual] [--seed 1]
     python -m tests.benches.planning.customers 50000000 known.parquet --kind known
@@ -114,7 +114,7 @@ _IN_FILES = 7  #: every so many-th known customer is in a file, if the file is l
 def write_customers(
     path: Path, rows: int, *, kind: str = "usual", seed: int = 1, first: int = 0
 ) -> None:
-    """Write a CSV file of so many records, the customers from number `first` on."""
+    """Write a CSV file of this many records, from customer number `first` on."""
     columns = ("external_reference", "currency", "balance") if kind == "narrow" else COLUMNS
     with path.open("wb") as file:
         file.write((",".join(columns) + "\n").encode())
@@ -159,7 +159,7 @@ def _wrapped(first: int, height: int, half: int) -> Iterator[tuple[int, int]]:
 
 
 def _people(first: int, height: int, seed: int) -> pl.DataFrame:
-    """Customers with nothing wrong, each by its number alone whichever chunk asks for it."""
+    """Customers without faults; each depends only on its number."""
     parts, end = [], first + height
     while first < end:
         chunk = first // CHUNK
@@ -242,7 +242,7 @@ def _joined(people: pl.DataFrame, columns: tuple[str, ...]) -> pl.Series:
 
 
 def _troubled(people: pl.DataFrame, first: int, seed: int) -> pl.Series:
-    """Some rows changed for the worse, some repeated, some broken; the others as they are."""
+    """Damage some rows, repeat some, and break some."""
     height = people.height
     dice = np.random.default_rng([seed, first, 1])
     fate = dice.random(height)

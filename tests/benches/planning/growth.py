@@ -1,4 +1,4 @@
-"""How time and memory of a plan grow with its rows and with the known customers: a table and a picture.
+"""Measure how time and memory of a plan grow with rows and known customers: a table and a chart.
 
 Run it: python -m tests.benches.planning.growth [--rows 1 3 10] [--known 1 10 50] [--folder DIR]   (millions)
 Written to tests/benches/results/growth.md, growth.svg and growth.jsonl; of another kind of file to growth-KIND.
@@ -20,7 +20,7 @@ MILLION = 1_000_000
 
 
 def main() -> int:
-    """Measure, print the table, write table and picture."""
+    """Measure, print the table, and write table and chart."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument(
         "--rows",
@@ -82,7 +82,7 @@ def _table(found: list[dict[str, Any]], usual: float, fewest: float) -> str:
     lines = [
         "# How a plan grows",
         "",
-        f"{os.cpu_count()} cores; memory is what no file backs.",
+        f"{os.cpu_count()} cores; memory does not include mapped files.",
         "",
         "| rows | known customers | seconds | microseconds a row | peak memory, MB | bytes a row |",
         "|---:|---:|---:|---:|---:|---:|",

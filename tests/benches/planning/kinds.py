@@ -1,4 +1,4 @@
-"""What trouble costs: a file in which every row is bad for every reason, one in which every row repeats another, a clean one.
+"""Compare plans of three files: every row bad for every reason, every row a repeat, all clean.
 
 Run it: python -m tests.benches.planning.kinds [--rows 1000000] [--rounds 3] [--folder DIR]
 Written to tests/benches/results/kinds.md and kinds.jsonl; 1 where one takes more than three times what the clean one does.
@@ -22,12 +22,12 @@ KNOWN = 1_000_000
 
 
 def main() -> int:
-    """Print the table; 1 where trouble costs too much."""
+    """Print the table; return 1 if a bad file costs too much."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument(
-        "--folder", type=Path, help="Keep the files here, and take them from here where they are."
+        "--folder", type=Path, help="Keep the files in this folder, and reuse them."
     )
     options.add_argument("--results", type=Path, default=RESULTS)
     said = options.parse_args()
@@ -92,11 +92,11 @@ def _table(
     middle: dict[str, dict[str, float]], fates: dict[str, dict[str, int]], rows: int, rounds: int
 ) -> str:
     lines = [
-        f"# What trouble costs in {rows:,} rows",
+        f"# What bad files cost, in {rows:,} rows",
         "",
-        f"Median of {rounds}; memory is what no file backs.",
+        f"Median of {rounds}; memory does not include mapped files.",
         "",
-        "| file | seconds | times the clean one | peak memory, MB | times the clean one | what became of its rows |",
+        "| file | seconds | times the clean one | peak memory, MB | times the clean one | fates of its rows |",
         "|---|---:|---:|---:|---:|---|",
     ]
     clean = middle[CLEAN]

@@ -1,4 +1,4 @@
-"""Who creates customers: our engine with all that it promises, and loops that promise nothing.
+"""The programs that create customers: our engine, and bare loops without its guarantees.
 
 Each is run as a process of its own, so that its CPU is its own: `contenders.py NAME URL KEY CREATES` prints JSON.
 """
@@ -37,7 +37,7 @@ ENVIRONMENT = Environment("bench", "bench", "test", "loopback")
 
 
 def payloads(count: int) -> Iterator[tuple[str, bytes]]:
-    """References and canonical payloads of customers as they are."""
+    """References and canonical payloads of customers."""
     run = f"{time.time_ns():x}"
     for number in range(count):
         reference = f"{run}-{number}"
@@ -54,7 +54,7 @@ def payloads(count: int) -> Iterator[tuple[str, bytes]]:
 
 
 def ours(url: str, key: str, count: int, *, journal: Path | None = None) -> None:
-    """Keys, a durable journal, strict reading of each answer, comparison of each echo."""
+    """Our engine: keys, a durable ledger, strict reading of each answer, comparison of each echo."""
     customers = list(payloads(count))
     api_key = ApiKey(key, source="the bench")
     with (
@@ -79,7 +79,7 @@ def ours(url: str, key: str, count: int, *, journal: Path | None = None) -> None
 
 
 def _planned(customers: list[tuple[str, bytes]]) -> Iterator[Planned]:
-    """With a key each: it is part of the work that is measured."""
+    """Create with one key each; the key is part of the measured work."""
     for reference, payload in customers:
         digest = hashlib.sha256(payload).hexdigest()
         yield Planned(reference, digest, create_key(ENVIRONMENT, reference, digest, 1), payload)
@@ -93,7 +93,7 @@ def _weigh(tally: Tally) -> None:
 
 
 def ours_in_memory(url: str, key: str, count: int) -> None:
-    """The same engine, its journal in memory: what durability costs."""
+    """The same engine with its ledger in memory: the cost of durability."""
     ours(url, key, count, journal=Path("/dev/shm"))
 
 

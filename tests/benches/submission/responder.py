@@ -1,4 +1,4 @@
-"""The least that can answer a create: HTTP/1.1 in one asyncio protocol, an echo with an id, nothing kept.
+"""The smallest server that answers a create: HTTP/1.1 in one asyncio protocol; it echoes with an id.
 
 Run as a process it prints its port on one line and serves until its standard input is closed.
 """
