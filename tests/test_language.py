@@ -48,9 +48,7 @@ def test_no_document_or_page_uses_them(path):
 
 
 def test_each_exception_is_still_needed():
-    assert {
-        name for name in WRITTEN if not BANNED.search((ROOT / name).read_text())
-    } == set()
+    assert {name for name in WRITTEN if not BANNED.search((ROOT / name).read_text())} == set()
 
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.suffix == ".md"], ids=name_of)

@@ -20,7 +20,7 @@ CREATE_PATH = "/billing/customers"
 
 @dataclass(frozen=True)
 class Answer:
-    """A status and a body; a replayed one is the answer to an earlier request."""
+    """A status and a body; `replayed`: the answer to an earlier request."""
 
     status: int
     body: bytes
@@ -38,7 +38,7 @@ class Write:
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the payload, for an update with its path: one key may not do two things."""
+        """SHA-256 of the payload, and of the path of an update: one key is for one request."""
         what = f"PATCH {self.path}\n".encode() if self.customer is not None else b""
         return hashlib.sha256(what + self.payload).digest()
 
@@ -75,7 +75,7 @@ class Account:
     rush: Rush = field(default_factory=Rush)
 
     def misbehave(self, faults: Faults) -> None:
-        """Use other fault settings from now on; the count for a revoked key starts again."""
+        """Use other fault settings from now on; restart the count for a revoked key."""
         self.faults = faults
         self.creates = 0
 
@@ -86,7 +86,7 @@ class Account:
         )
 
     def check_owner(self, authorization: str | None) -> Problem | None:
-        """Return the problem with an Authorization header, without regard to faults: the pages can end these."""
+        """Return the problem with an Authorization header, regardless of faults, because the pages can end faults."""
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             return problems.MISSING_KEY
@@ -117,7 +117,7 @@ class Account:
         self.store.note_key(key, write.digest)
 
     async def answer(self, key: str, write: "Write", mishaps: frozenset[Mishap]) -> Answer:
-        """Return the answer to a create or an update: that to the first request with its key, where there was one."""
+        """Return the answer to a create or an update; for a known key, the answer to its first request."""
         earlier = self._earlier_answer(key, write)
         if earlier:
             return earlier
@@ -136,7 +136,7 @@ class Account:
         return _shown(200, customer) if customer else self.refusal(problems.NOT_FOUND, instance)
 
     def seed(self, customers: Iterable[Customer]) -> None:
-        """Hold these customers too, or none of them; ValueError where an external_reference or an id is taken."""
+        """Add these customers, all or none; ValueError if an external_reference or an id is taken."""
         with self.store.transaction():
             for customer in customers:
                 reference = str(customer.fields["external_reference"])
@@ -153,7 +153,7 @@ class Account:
         return self.faults.revoked_after is not None and self.creates >= self.faults.revoked_after
 
     def _earlier_answer(self, key: str, write: "Write") -> Answer | None:
-        """Return the answer that follows from an earlier request with the same key, if there was one."""
+        """Return the answer that follows from an earlier request with the same key, or None."""
         stored = self.store.find_answer(key)
         if stored and self.clock.seconds() - stored.received_at < KEY_LIFETIME:
             if stored.request_sha256 != write.digest:
@@ -191,7 +191,7 @@ class Account:
         return self._add(Customer(fields, has_payment_rules=Mishap.NO_PAYMENT_RULES not in mishaps))
 
     def _change(self, write: "Write", id_or_reference: str) -> Answer:
-        """Replace the stored fields by the given ones; a balance needs a currency after that."""
+        """Replace the stored fields with the given ones; a balance then needs a currency."""
         customer = self.store.find_customer(id_or_reference)
         if customer is None:
             return self.refusal(problems.NOT_FOUND, write.path)
@@ -216,7 +216,7 @@ class Account:
 
 
 def open_account(store: Store, api_key: str | None, faults: Faults, seed: int | None) -> Account:
-    """Return the account of that state: its key is the given one, else the one it keeps, else a fresh one."""
+    """Return the account of this state; its key is the given one, else the stored one, else a new one."""
     key = api_key or store.setting("api_key") or fresh_key()
     if not key.startswith("sk_test_"):
         raise ValueError("the sandbox takes a secret test key (sk_test_…), and never any other")

@@ -1,4 +1,4 @@
-"""The vendor's calls over HTTP: who may call, what a create must bring, and how an answer is sent or lost."""
+"""The vendor's calls over HTTP: authorization, the contract of a create, and how an answer is sent or lost."""
 
 import asyncio
 import time
@@ -58,7 +58,7 @@ async def _answered(account: Account, request: Request, customer: str | None) ->
 async def answer_write(account: Account, request: Request, customer: str | None) -> ASGIApp:
     """Check, carry out and answer a create or an update, with random mishaps.
 
-    The dice are thrown for every request with a good key, in the order in which requests have arrived completely.
+    Each request with a good key draws random numbers, in the order in which requests arrived completely.
     """
     account.creates += customer is None
     payload = await read_body(request)
@@ -178,7 +178,7 @@ def _path(request: Request) -> str:
 
 
 def refuse_http(account: Account, request: Request, error: HTTPException) -> Response:
-    """Return what Starlette itself refuses (an unknown path, a wrong method) as a problem."""
+    """Return a refusal of Starlette itself (an unknown path, a wrong method) as a problem."""
     problem = _BY_STATUS.get(error.status_code, problems.MALFORMED_REQUEST)
     return refuse(account, request, problem.with_headers(dict(error.headers or {})))
 
@@ -194,7 +194,7 @@ async def hang_up(scope: Scope, receive: Receive, _send: Send) -> None:
 def authenticated(
     account: Account, app: ASGIApp, check: Callable[[str | None], Problem | None]
 ) -> ASGIApp:
-    """`app`, for callers whose Authorization header is good, as `check` says."""
+    """`app`, for callers whose Authorization header passes `check`."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -205,7 +205,7 @@ def authenticated(
 
 
 def counted(account: Account, app: ASGIApp) -> ASGIApp:
-    """`app`, with its requests counted by kind and its answers by status, `none` where the connection was closed."""
+    """`app`, with requests counted by kind and answers by status; `none` if the connection was closed."""
 
     async def counting(scope: Scope, receive: Receive, send: Send) -> None:
         status = "none"

@@ -1,14 +1,14 @@
-"""The sandbox's own clock, which can be moved: keys expire by it and every `Date` header shows it."""
+"""The sandbox's own clock, which can be moved. Keys expire by it, and every `Date` header shows it."""
 
 import time
 from datetime import UTC, datetime
 
 
 class Clock:
-    """A clock that ticks as the machine's does, `offset` seconds away from it."""
+    """A clock at the speed of the machine's clock, `offset` seconds ahead of it."""
 
     def __init__(self, offset: float = 0.0) -> None:
-        """Start `offset` seconds ahead of the machine's clock, or behind it where negative."""
+        """Start `offset` seconds ahead of the machine's clock; behind it if negative."""
         self.offset = offset
 
     def seconds(self) -> float:
@@ -24,7 +24,7 @@ class Clock:
         self._move_to(self.seconds() + seconds)
 
     def set(self, moment: str) -> None:
-        """Show `moment`, an ISO 8601 time with its offset from UTC; ValueError where it is anything else."""
+        """Show `moment`, an ISO 8601 time with its offset from UTC; ValueError for anything else."""
         parsed = datetime.fromisoformat(moment)
         if parsed.tzinfo is None:
             raise ValueError("the time needs its offset from UTC, as in 2026-03-02T09:14:00+02:00")

@@ -1,4 +1,4 @@
-"""What makes a create request right or wrong: the vendor's field rules, applied all at once."""
+"""The contract of a create: the vendor's field rules, all checked at once."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -17,13 +17,13 @@ IDEMPOTENCY_KEY = re.compile(r"[a-zA-Z0-9-]{1,255}")
 
 
 def check_content_type(content_type: str | None) -> Problem | None:
-    """Return the problem with a request's content type; parameters such as a charset are let pass."""
+    """Return the problem with a request's content type; parameters such as a charset are allowed."""
     media_type = (content_type or "").partition(";")[0].strip().lower()
     return None if media_type == "application/json" else problems.UNSUPPORTED_MEDIA_TYPE
 
 
 def check_idempotency_key(keys: list[str]) -> Problem | None:
-    """Return the problem with the values of the header Idempotency-Key, of which there must be one."""
+    """Return the problem with the values of the header Idempotency-Key; exactly one is required."""
     if not keys:
         return problems.KEY_MISSING
     is_one_key = len(keys) == 1 and IDEMPOTENCY_KEY.fullmatch(keys[0])
@@ -67,7 +67,7 @@ def _with_integers(fields: dict[str, object]) -> dict[str, object]:
 
 
 def check_customer(fields: Mapping[str, object]) -> Problem | None:
-    """Return the problem with a customer's fields: 400 where one is missing or unknown, 422 where a value is wrong."""
+    """Return the problem with a customer's fields: 400 for a missing or unknown field, 422 for a wrong value."""
     found = (
         (problems.MISSING_PARAMETER, tuple(_missing(fields))),
         (problems.UNKNOWN_PARAMETER, tuple(_unknown(fields))),

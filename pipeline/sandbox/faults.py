@@ -1,4 +1,4 @@
-"""The faults of the sandbox: which there are, how they are written, and the dice that decide when one happens."""
+"""The faults of the sandbox: their kinds, their settings, and the random numbers that decide when one happens."""
 
 import difflib
 import random
@@ -11,7 +11,7 @@ from typing import Any, Self
 
 
 class Mishap(StrEnum):
-    """What can happen to a create by chance, in the order in which the dice are thrown."""
+    """Random faults of a create, in the order in which they are drawn."""
 
     LOST_REQUEST = "lost_request"  #: the connection is closed before anything happened
     RATE_LIMITED = "rate_limited"  #: 429 without effect, not stored
@@ -29,7 +29,7 @@ class Mishap(StrEnum):
 
 
 class LookupMishap(StrEnum):
-    """What can happen to a lookup by chance; lookups have their own dice, so that they do not change the mishaps of creates."""
+    """Random faults of a lookup; they have their own random numbers, so that lookups do not change the faults of creates."""
 
     STALE = "stale_look_up"  #: 404 for a customer that is there
     LOST = "lost_look_up"  #: the connection is closed
@@ -66,7 +66,7 @@ _FLAGS = {"true": True, "on": True, "1": True, "": True, "false": False, "off": 
 
 
 class Dice:
-    """A seeded sequence of mishaps: the same seed and the same creates in the same order give the same mishaps."""
+    """A seeded sequence of faults: the same seed and the same creates in the same order give the same faults."""
 
     def __init__(self, seed: int | None = None) -> None:
         """Start the sequence of `seed`; without a seed, a random one."""
@@ -82,7 +82,7 @@ class Dice:
     def throw(self, faults: Faults) -> frozenset[Mishap]:
         """Return the mishaps of one create.
 
-        One number is drawn for each mishap whatever its probability, so that changing a setting moves no other.
+        Each kind of fault draws a number even with probability 0, so that one setting does not change the others.
         """
         return frozenset(
             mishap for mishap in Mishap if self._random.random() < faults.chances[mishap]

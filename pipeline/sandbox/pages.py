@@ -1,4 +1,4 @@
-"""The pages below /_sandbox: what the sandbox holds and did, and controls for it; for this machine only, with its key."""
+"""The pages below /_sandbox: its content, its history and its controls; for this machine only, with its key."""
 
 import html
 import ipaddress
@@ -22,7 +22,7 @@ AT = "/_sandbox"
 CUSTOMER_ID = re.compile("bcus_[a-zA-Z0-9]+")
 _HTTP_PORT = 80  #: what a URL without a port means
 
-#: Carries out what a body says and gives what to answer; ValueError where the body makes no sense.
+#: Executes the command of a body and returns the answer; ValueError for an invalid body.
 Lever = Callable[[Account, bytes], dict[str, object]]
 #: Gives a page.
 View = Callable[[Account], Response]
@@ -56,7 +56,7 @@ def overview(account: Account) -> Response:
 
 
 def openapi(_account: Account) -> Response:
-    """The API's description, OpenAPI 3.1, with the currencies of today put in."""
+    """The API's description, OpenAPI 3.1, with the current currencies."""
     document = strict_json.loads(files(__package__).joinpath("openapi.json").read_bytes())
     assert isinstance(document, dict)  # noqa: S101 - it is packed with this module
     document["components"]["schemas"]["Currency"]["enum"] = sorted(contract.currencies())
@@ -207,7 +207,7 @@ def _values(body: bytes) -> Iterator[object]:
 
 
 def _as_customer(value: object) -> Customer:
-    """Return a customer that keeps the contract, with its own id where it brings one."""
+    """Return a customer that meets the contract, with its own id if it has one."""
     if not isinstance(value, dict):
         raise ValueError("a customer is a JSON object")  # noqa: TRY004  (ValueError is answered 400)
     fields = {name: given for name, given in value.items() if name != "id"}

@@ -1,4 +1,4 @@
-"""Everything the API can answer instead of a customer, as RFC 9457 problems, each with a type of its own."""
+"""The errors of the API as RFC 9457 problems, each with its own type."""
 
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -18,7 +18,7 @@ class FieldError:
 
 @dataclass(frozen=True)
 class Problem:
-    """An answer that is not what was asked for; `kind` is the last part of its type."""
+    """A problem as an answer; `kind` is the last part of its type."""
 
     status: int
     kind: str

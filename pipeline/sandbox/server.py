@@ -1,4 +1,4 @@
-"""Starting the sandbox: in a thread of this process, or as the command that runs until a signal stops it."""
+"""Start the sandbox: in a thread of this process, or as a command that runs until a signal."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ class SandboxServer:
     ) -> None:
         """Describe a sandbox: state in memory without `state`, a free port with 0, a fresh key where none is known.
 
-        `for_one_process`: only a key that this process makes up opens it, and nothing keeps that key.
+        `for_one_process`: it accepts only a new key of this process, which is never stored.
         """
         self._state, self._given_key, self._port = state, api_key, port
         self._faults, self._seed = faults, seed
@@ -116,7 +116,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _settings(account: Account) -> uvicorn.Config:
-    """How uvicorn serves an account: without logs, with our own Date, and without trust in headers about the client."""
+    """The settings of uvicorn: no logs, our own Date, and no trust in headers about the client."""
     return uvicorn.Config(
         application(account),
         http=HangUpProtocol,

@@ -1,4 +1,4 @@
-"""The sandbox's state in SQLite, in a file or in memory: customers, stored answers, settings, and what was observed."""
+"""The sandbox's state in SQLite, in a file or in memory: customers, answers, settings and counters."""
 
 import json
 import secrets
@@ -31,7 +31,7 @@ _PAGE = 1_000
 
 
 class StateError(Exception):
-    """The state file cannot be used: it belongs to something else, or another sandbox has it open."""
+    """The state file cannot be used: it is not a sandbox's, or another sandbox has it open."""
 
 
 def random_text(length: int) -> str:
@@ -67,7 +67,7 @@ class StoredAnswer:
 
 
 class Store:
-    """The tables of `schema.sql`, one method for each thing that is done with them."""
+    """The tables of `schema.sql`, with a method for each operation."""
 
     def __init__(self, path: Path | None = None) -> None:
         """Open the state at `path`, created if it is new, or a state in memory; StateError if the file is not a sandbox's."""
@@ -139,7 +139,7 @@ class Store:
         return self._sqlite.execute(query, (reference,)).fetchone() is not None
 
     def customer_pages(self) -> Iterator[list[Customer]]:
-        """Every customer in order of creation, a page at a time; those created meanwhile come too."""
+        """Every customer in order of creation, in pages; includes customers created meanwhile."""
         query = f"SELECT {_COLUMNS}, seq FROM customers WHERE seq > ? ORDER BY seq LIMIT {_PAGE}"
         last = 0
         while rows := self._sqlite.execute(query, (last,)).fetchall():
@@ -207,7 +207,7 @@ class Store:
         return int(self._sqlite.execute(QUESTIONS[of]).fetchone()[0])
 
     def repeated_effects(self) -> list[str]:
-        """Return the external references for which a creation was begun more than once."""
+        """Return the external references with more than one create."""
         query = "SELECT external_reference FROM effects WHERE count > 1 ORDER BY external_reference"
         return [reference for (reference,) in self._sqlite.execute(query)]
 

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 
 def loads(payload: bytes) -> object:
-    """Return the value in `payload`; ValueError where it is no UTF-8, no JSON, or ambiguous (duplicate key, NaN)."""
+    """Return the value in `payload`; ValueError if it is not UTF-8, not JSON, or ambiguous (duplicate key, NaN)."""
     try:
         value: object = _decode(payload.decode())
         dumps(value)  # an escaped lone surrogate parses, but is no text
