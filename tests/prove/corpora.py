@@ -46,7 +46,7 @@ Result = Mapping[str, Any]
 
 
 def data_files(folder: Path, most: int) -> list[Path]:
-    """The data files of a project: each content once, and of each suffix at most so many, evenly chosen."""
+    """The data files of a project: each content once, and a limited number for each suffix, evenly chosen."""
     kinds: dict[str, list[Path]] = defaultdict(list)
     seen: set[bytes] = set()
     for path in sorted(folder.rglob("*")):

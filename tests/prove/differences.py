@@ -57,7 +57,7 @@ class Billing:
 
 
 def legacy(path: Path, dice: random.Random, count: int, prefix: str = "L") -> None:
-    """A file of so many customers, no two with the same amount, none with nothing; each currency for some rows on end."""
+    """A file of this many customers with different, nonzero amounts; each currency in several consecutive rows."""
     amounts = dice.sample(range(1_000, 50_000_000), count)
     currencies = [
         currency
@@ -83,7 +83,7 @@ def plant(
     dice: random.Random,
     others: list[dict[str, Any]],
 ) -> None:
-    """Spoil billing in so many ways, of every kind as many; `others` are customers of another run."""
+    """Plant this many differences in billing, equally many of each kind; `others` are customers of another run."""
     for number in range(count):
         kind = kinds[number % len(kinds)]
         _PLANTS.get(kind, _plant_field)(billing, kind, dice, others)

@@ -27,7 +27,7 @@ _SERVES = 6  #: seconds after which a command that serves is ended
 _SENT = ("run", "apply", "resume")
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-([A-Za-z0-9_]+)-[0-9a-f]{6}")
 _HEX = re.compile(r"\b[0-9a-f]{8,64}\b")
-#: What comes and goes beside the results: journals of SQLite, locks, and when a witness was last moved.
+#: Files besides the results that may change: SQLite's journals, locks, and the witnesses.
 _PASSING = re.compile(r"(-wal|-shm|/lock|\.part)$|/spill/")
 OWN_FAULT, STOPPED, FAILED, DONE = 70, 5, 4, (0, 1)
 BY_THE_LOADER = 127  #: so the C library ends a process that has no memory for the data of another thread; nobody can catch it

@@ -42,7 +42,7 @@ class Journey:
 
 
 def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROWS) -> Journey:
-    """One file, killed up to so many times, resumed until it is done."""
+    """Import one file, with up to this many kills, and resume until it is done."""
     dice, kills = random.Random(seed), dict.fromkeys(("random", *kill_points.POINTS), 0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -82,7 +82,7 @@ def journey(seed: int, most_kills: int, *, opaque: bool = False, rows: int = ROW
 def _live(
     pipeline: Command, outside: Outside, point: str, dice: random.Random, *, most_requests: int
 ) -> int:
-    """One process from its start to its end, by its own or by a kill within so many requests; its exit code."""
+    """Run one process to its end or to a kill within this many requests; return its exit code."""
     nth = most_requests if point.endswith("-send") else 1 if point in _AT_THE_END else 2
     environment = dict(outside.environment)
     if point != "random":

@@ -17,7 +17,7 @@ BLOCK, WORKERS = 256, 8  #: answers that are put on the disk together; requests 
 
 
 def block(told: tuple[int, int, float, int]) -> dict[str, Any]:
-    """A seed's reconciliation of so many customers at so many lookups a second, with so many kills, as a line of results."""
+    """A rate-limited reconciliation with kills, as a line of results."""
     seed, customers, per_second, kills = told
     dice = random.Random(seed)
     with (
@@ -69,7 +69,7 @@ def _asked(outside: Outside) -> int:
 
 
 def _until(pipeline: Inside, outside: Outside, per_second: float, limit: int) -> float:
-    """Reconcile until so many lookups were made, then kill it; how long it went on."""
+    """Reconcile until this many lookups were made, then kill it; return the seconds."""
     began = time.monotonic()
     process = pipeline.start(*_reconciling(per_second), environment=outside.environment)
     while _asked(outside) < limit and process.poll() is None:

@@ -135,7 +135,7 @@ class Submission(RuleBasedStateMachine):
     def let_billing_finish(self) -> None:
         """Where references are not unique, what is under way while the ledger is lost and the row changes, nobody can see.
 
-        No look-up finds it yet, no key is remembered for it, and the new content has another one (`UNSURVIVABLE`).
+        No lookup finds it yet, no key is remembered for it, and the new content has another one (`UNSURVIVABLE`).
         """
         if not self.billing.unique:
             self.world.advance(self.world.now + 600)
@@ -257,7 +257,7 @@ def _fold(raw: sqlite3.Connection, reference: str) -> None:
 
 
 def machine(examples: int, steps: int, of_seed: int = 0) -> type[unittest.TestCase]:
-    """The machine as a test case: so many examples of so many steps, the same ones for the same seed."""
+    """The machine as a test case; the same seed gives the same examples."""
     case = Submission.TestCase
     case.settings = settings(
         max_examples=examples, stateful_step_count=steps, deadline=None, print_blob=True, database=None,
@@ -268,7 +268,7 @@ def machine(examples: int, steps: int, of_seed: int = 0) -> type[unittest.TestCa
 
 
 def block(told: tuple[int, int, int]) -> dict[str, Any]:
-    """The machine with a seed, so many examples, so many steps: what it found."""
+    """Run the machine with a seed; return a line of results."""
     of_seed, examples, steps = told
     result = unittest.TestResult()
     machine(examples, steps, of_seed)("runTest").run(result)

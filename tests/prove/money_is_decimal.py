@@ -40,7 +40,7 @@ _BATCH = 50_000
 
 
 def prove(count: int, seed: int = 0) -> Counter[str]:
-    """Try so many texts, spread over the conventions; returns how many were amounts and how many refused, or raises."""
+    """Try this many texts in all conventions; return the number of amounts and of refusals, or raise."""
     dice, told = random.Random(seed), Counter[str]()
     for name in CONVENTIONS:
         left = count // len(CONVENTIONS)

@@ -124,7 +124,7 @@ def _looks_up_then_new_key() -> object:
 
 
 def _sends_before_the_intent() -> object:
-    """Nothing is journaled, and keys are chosen as they come."""
+    """Record nothing, and use new keys."""
     keys = iter(lambda: str(uuid.uuid4()), None)
     return mock.patch.object(
         simulation.MortalLedger,
@@ -241,7 +241,7 @@ MUTANTS_OF_NIGHTS: dict[str, Callable[[], object]] = {
 #: rule -> how it is removed
 MUTANTS: dict[str, Callable[[], object]] = {
     "1: a new key where no answer came": _on_create(NoAnswer, lambda row, _: _new_key(row)),
-    "1: a look-up and then a new key where no answer came": _looks_up_then_new_key,
+    "1: a lookup and then a new key where no answer came": _looks_up_then_new_key,
     "1: no answer is a failure": _on_create(NoAnswer, lambda *_: Final(State.REFUSED)),
     "1: a new key after a fresh 5xx": _on_create(
         ServerTrouble, lambda row, _: _new_key(row), replayed=False
@@ -264,7 +264,7 @@ MUTANTS: dict[str, Callable[[], object]] = {
     "2: nothing is looked up first": _never_looks_first,
     "2: a new key where an old one is not found": _new_key_where_an_old_one_is_not_found,
     "2: a damaged ledger is believed": _ledger_is_believed,
-    "4: a new key after a replayed failure, without a look-up": _on_create(
+    "4: a new key after a replayed failure, without a lookup": _on_create(
         (ServerTrouble, Limited), lambda row, _: _new_key(row), replayed=True
     ),
     "4: a new key beside an old one that billing is about to forget": _old_keys_are_as_good_as_others,
@@ -275,8 +275,8 @@ MUTANTS: dict[str, Callable[[], object]] = {
     "3: a refusal is believed whatever was sent before": _on_create(
         RowRefused, lambda *_: Final(State.REFUSED)
     ),
-    "journal: sent before the intent is durable": _sends_before_the_intent,
-    "journal: what was sent is withdrawn": _withdraws_what_was_sent,
+    "ledger: sent before the intent is durable": _sends_before_the_intent,
+    "ledger: what was sent is withdrawn": _withdraws_what_was_sent,
     "keys: random": _keys_are_random,
     "own word: a gateway's page is believed": _everything_is_billings_word,
     "own word: who is refused at the door is refused for good": _deciding(
@@ -289,7 +289,7 @@ MUTANTS: dict[str, Callable[[], object]] = {
     "another customer: an answer that names him is taken for ours": _another_customer_is_read_as(
         lambda: Accepted("bcus_0", replayed=False)
     ),
-    "another customer: a look-up that names him means that ours is absent": _another_customer_is_read_as(
+    "another customer: a lookup that names him means that ours is absent": _another_customer_is_read_as(
         NotFound
     ),
     "echo: a success is believed without its id": _deciding(
@@ -303,7 +303,7 @@ MUTANTS: dict[str, Callable[[], object]] = {
 
 #: Rules that only bear on what is rare in the scenarios of the seeds: what is made common for them.
 _OFTEN: dict[str, dict[str, object]] = {
-    "1: a look-up and then a new key where no answer came": {"faults": Faults(slow=0.3)},
+    "1: a lookup and then a new key where no answer came": {"faults": Faults(slow=0.3)},
     "1: a new key after 408": {"faults": Faults(timeout_408=0.3, lost_reply=0.3)},
     "2: a new key where an old one is not found": {
         "faults": Faults(slow=0.5),
@@ -325,7 +325,7 @@ _OFTEN: dict[str, dict[str, object]] = {
     "3: a refusal is believed whatever was sent before": {
         "faults": Faults(lost_reply=0.3, gateway_413=0.3),
     },
-    "journal: what was sent is withdrawn": {
+    "ledger: what was sent is withdrawn": {
         "faults": Faults(lost_reply=0.3, error_after=0.3),
         "pauses": (30 * 3600.0,) * 5,
     },
@@ -339,7 +339,7 @@ _OFTEN: dict[str, dict[str, object]] = {
         "pauses": (5.0,) * 5,
     },
     "another customer: an answer that names him is taken for ours": {"faults": Faults(another=0.3)},
-    "another customer: a look-up that names him means that ours is absent": {
+    "another customer: a lookup that names him means that ours is absent": {
         "faults": Faults(another_found=0.6, error_stored_after=0.4)
     },
     "giving up: a request is settled as never created at once": {
@@ -350,7 +350,7 @@ _OFTEN: dict[str, dict[str, object]] = {
 
 #: Faults with which no client can keep a customer single once billing does not: what tells it the truth is gone.
 UNSURVIVABLE: dict[str, dict[str, float]] = {
-    "look-ups that do not show what is there, and failures that are replayed": {
+    "lookups that do not show what is there, and failures that are replayed": {
         "stale": 0.9,
         "error_stored_after": 0.3,
     },

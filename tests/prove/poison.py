@@ -28,7 +28,7 @@ class Night:
 
 
 def nights(rows: int, poison: dict[str, str], nights: int = 2) -> list[Night]:
-    """A run of so many new customers each night, the first with the poison records among them."""
+    """A run of this many new customers each night; the first has the poison records."""
     world = World(random.Random(1))
     billing = Billing(world, NONE, poison=poison)
     told = replace(simulation.scenario(1), mortality=0.0)

@@ -195,7 +195,7 @@ def _hung_up(
 def _on_disk(
     name: str, of: str, room: int, presses: Callable[[Sequence[str]], bool] = _has_places
 ) -> Pressure:
-    """A file system of its own under one of our folders, on which only so many bytes are free."""
+    """A separate file system for one of our folders, with only this many bytes free."""
 
     @contextlib.contextmanager
     def applied(folder: Path) -> Iterator[Process]:

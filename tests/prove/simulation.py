@@ -60,7 +60,7 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Faults:
-    """How likely what is, for each create; from `stale` on for each look-up."""
+    """The probability of each fault of a create; from `stale` on, of a lookup."""
 
     lost_request: float = 0.0
     lost_reply: float = 0.0
@@ -84,9 +84,9 @@ class Faults:
         0.0  #: the answer is that of another customer's create; ours took effect, or did not
     )
     stale: float = 0.0  #: "not found", whatever is there
-    lagging: float = 0.0  #: a look-up shows what was up to 29 seconds ago
+    lagging: float = 0.0  #: a lookup shows what was up to 29 seconds ago
     page_for_look_up: float = 0.0  #: a gateway's 404
-    another_found: float = 0.0  #: a look-up is answered with another customer
+    another_found: float = 0.0  #: a lookup is answered with another customer
     lost_look_up: float = 0.0
 
 
@@ -94,7 +94,7 @@ NONE = Faults()
 #: What a gateway may say for itself, in HTML.
 _PAGES = (302, 400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429, 451, 500, 502, 503)
 #: What makes a second attempt nobody's fault of ours, so that the unique reference alone keeps the customer single: a
-#: look-up that does not tell what is there, and an effect of which billing keeps no answer.
+#: lookup that does not tell what is there, and an effect of which billing keeps no answer.
 _BEYOND_THE_CLIENT = {"stale", "error_unstored_after"}
 
 
@@ -469,7 +469,7 @@ def scenario(seed: int, rows: int = ROWS) -> Scenario:
         name: dice.choice([0, 0, 0, 0.02, 0.1, 0.3]) * dice.random()
         for name in Faults.__dataclass_fields__
     }
-    # A first request that still runs may take effect after a gateway's refusal and a look-up that found nothing, and a look-up
+    # A first request that still runs may take effect after a gateway's refusal and a lookup that found nothing, and a lookup
     # may not show what is there: nobody survives that (UNSURVIVABLE in mutants.py), so it is one or the other.
     for name in ("slow", "duplicated", "stale") if dice.random() < 0.2 else ("gateway_413",):
         rates[name] = 0.0
@@ -685,7 +685,7 @@ def _oracle(billing: Billing, plan: list[Planned], folder: Path, told: Scenario)
 
 
 def memory() -> Path | None:
-    """Where journals are kept in memory: what is played here is the order of things, not the disk."""
+    """Keep ledgers in memory: the simulation tests the order of events, not the disk."""
     return found if (found := Path("/dev/shm")).is_dir() else None
 
 

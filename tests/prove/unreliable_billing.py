@@ -91,7 +91,7 @@ class UnreliableBilling:
 
     seed: int
     rate: float = 0.0  #: share of requests that something befalls
-    lag: float = 0.0  #: seconds for which a look-up does not show a new customer
+    lag: float = 0.0  #: seconds for which a lookup does not show a new customer
     is_unique: bool = True
     is_opaque: bool = False  #: problems have no type
     poison: dict[str, int] = field(
@@ -128,7 +128,7 @@ class UnreliableBilling:
         return done.answer if done else None
 
     def look_up(self, reference: str) -> Answer | None:
-        """Answer a look-up as it befalls."""
+        """Answer a lookup, perhaps with a fault."""
         at = time.monotonic()
         happens, dice = self._happens("GET", reference, LOOK_UPS)
         if happens == "slow":

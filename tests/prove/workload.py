@@ -175,7 +175,7 @@ class Nights:
             return self.inside(*words, environment={"BILLING_API_KEY": self.key})
 
     def _killed(self, process: subprocess.Popen[str], after: int) -> int:
-        """Kill a process once the server has seen so many requests."""
+        """Kill a process after this many requests at the server."""
         while process.poll() is None and self.billing.requests() < after:
             time.sleep(0.02)
         with contextlib.suppress(subprocess.TimeoutExpired):

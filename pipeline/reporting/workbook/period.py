@@ -13,6 +13,7 @@ from pipeline.reporting.workbook.tables import (
     fates_table,
     major,
     open_tables,
+    state_in_words,
 )
 
 
@@ -47,7 +48,7 @@ def period_tables(content: PeriodReport, context: ReportContext) -> Iterator[Tab
         [
             (
                 run.run_id, run.planned_at, run.planner, *map(str, (run.read, run.created, run.exit_code)),
-                run.reviewed.name, run.reviewed.state, run.against.verdict if run.against else "",
+                run.reviewed.name, state_in_words(run.reviewed.state), run.against.verdict if run.against else "",
             )
             for run in content.runs
         ],

@@ -21,6 +21,7 @@ from pipeline.reporting.workbook.tables import (
     differences_table,
     fates_table,
     open_tables,
+    state_in_words,
     text,
     yes,
 )
@@ -136,12 +137,12 @@ def _totals(summary: RunSummary) -> Rows:
 
 def _reasons(reasons: Sequence[ReasonCount]) -> Rows:
     for reason in reasons:
-        mend = EXPLANATIONS[Cause.parse(reason.reason).reason].remedy
+        remedy = EXPLANATIONS[Cause.parse(reason.reason).reason].remedy
         first, *others = reason.shown or (Example(row_id=""),)
         yield (
             *(reason.reason, str(reason.rows), reason.sentence),
             *(first.row_id or None, first.person, first.given),
-            mend,
+            remedy,
         )
         for one in others:
             yield "", "", "", one.row_id, one.person, one.given, ""
@@ -149,14 +150,14 @@ def _reasons(reasons: Sequence[ReasonCount]) -> Rows:
 
 def _file_issues(summary: RunSummary) -> Rows:
     for one in summary.findings:
-        mend = EXPLANATIONS[FileIssue.of(one.code)].remedy
-        yield one.code, one.what, one.sentence, mend, summary.accepted.get(one.code)
+        remedy = EXPLANATIONS[FileIssue.of(one.code)].remedy
+        yield one.code, one.what, one.sentence, remedy, summary.accepted.get(one.code)
 
 
 def _signatures(context: ReportContext) -> Rows:
     for one in context.signing.signed:
         changed = ", ".join(one.changed)
-        yield one.role, one.name, one.at, one.state, changed, one.evidence, one.note
+        yield one.role, one.name, one.at, state_in_words(one.state), changed, one.evidence, one.note
 
 
 def _run_details(summary: RunSummary) -> Rows:

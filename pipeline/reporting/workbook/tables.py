@@ -163,3 +163,8 @@ def yes(*, holds: bool) -> str:
 def text(value: int | str | None) -> str | None:
     """A value as the text of a cell."""
     return None if value is None else str(value)
+
+
+def state_in_words(state: str) -> str:
+    """The state of a sign-off: open, stale or valid."""
+    return "valid" if state == "stands" else state

@@ -106,9 +106,11 @@ _LONG = {
 }  #: cell -> a text that is too long; in one row of 50, for its bytes
 
 _FAULTY, _UNREADABLE, _UNCLOSED, _REPEATED, _CONTRADICTED = 0.027, 0.013, 0.0002, 0.017, 0.004
-_KNOWN = 33  #: every so many-th customer of a file is one that billing has already, every third of those with another email
-_SHARING = 501  #: every so many-th has the email of a known customer
-_IN_FILES = 7  #: every so many-th known customer is in a file, if the file is long enough; the others are in none
+_KNOWN = (
+    33  #: one customer in this many is in billing already; every third of those has another email
+)
+_SHARING = 501  #: one customer in this many has the email of a known customer
+_IN_FILES = 7  #: one known customer in this many is in a file, if the file is long enough
 
 
 def write_customers(
