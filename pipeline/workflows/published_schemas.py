@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from pipeline.config import config_schema
+from pipeline.domain.manifest import RunManifest
+from pipeline.domain.period_report import PeriodReport
 from pipeline.domain.plan_file import PlanFile
 from pipeline.domain.published import JsonObject, Published
+from pipeline.domain.reconciliation import Reconciliation
 from pipeline.domain.run_summary import RunSummary
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,4 +24,7 @@ SCHEMAS: Mapping[str, Callable[[], JsonObject]] = {
     "config": config_schema,
     "plan": partial(_schema_of, PlanFile, "plan.json"),
     "summary": partial(_schema_of, RunSummary, "summary.json"),
+    "reconciliation": partial(_schema_of, Reconciliation, "summary.json of a reconciliation"),
+    "period": partial(_schema_of, PeriodReport, "summary.json of a period"),
+    "manifest": partial(_schema_of, RunManifest, "manifest.json"),
 }
