@@ -131,7 +131,7 @@ def check(**given: Any) -> int:
 @click.option(
     "--of",
     "document",
-    type=click.Choice(["config", "plan", "summary"]),
+    type=click.Choice(["config", "plan", "summary", "reconciliation", "period", "manifest"]),
     default="config",
     show_default=True,
     help="The document: a config, or a file that a run writes.",
