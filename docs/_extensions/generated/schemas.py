@@ -36,12 +36,13 @@ def _models_of(module: Any) -> Iterator[type[Published]]:
 
 def _document(model: type[Published]) -> str:
     schema, document = model.model_json_schema(by_alias=True), model.__name__
-    parts = {name: part for name, part in schema["$defs"].items() if "properties" in part}
+    definitions = schema.get("$defs", {})  # a document without parts has none
+    parts = {name: part for name, part in definitions.items() if "properties" in part}
     links = {
         name: f"[{name}](#{anchor('schema', f'{document}-{name}')})"
         if name in parts
         else type_in_words(part, {})
-        for name, part in schema["$defs"].items()
+        for name, part in definitions.items()
     }
     about = inspect.getdoc(inspect.getmodule(model))
     return "\n".join(
