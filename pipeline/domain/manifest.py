@@ -53,6 +53,12 @@ class FolderManifest(Published):
     files: dict[str, Sha256]
 
 
+class SealedManifest(RunManifest):
+    """`manifest.json` of a run, with the seal that is added when it is written."""
+
+    seal: Sha256 = Field(description="SHA-256 of the manifest with zeros in place of the seal")
+
+
 class JournalEnd(Published):
     """The last event of the ledger when a bundle was made."""
 

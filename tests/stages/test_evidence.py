@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.redaction import shape
 from pipeline.domain.sign_offs import digest, signature, signed
-from pipeline.reporting import pace, shapes
+from pipeline.reporting import shapes, throughput
 from pipeline.reporting.pii_scan import (
     Leak,
     SharedWords,
@@ -51,21 +51,16 @@ def test_the_spans_of_throughput_contain_every_create_once(moments):
         schema=dict.fromkeys(("began_at", "settled_at"), pl.Datetime("us", "UTC")),
     )
 
-    told = pace(table)
+    found = throughput(table)
 
-    assert sum(span["settled"] for span in told["spans"]) == told["settled"] == len(moments)
-    assert len(told["spans"]) <= 61
-    assert (
-        told["waited"]["p50"]
-        <= told["waited"]["p95"]
-        <= told["waited"]["p99"]
-        <= told["waited"]["most"]
-    )
+    assert sum(span.settled for span in found.spans) == found.settled == len(moments)
+    assert len(found.spans) <= 61
+    assert found.waited.p50 <= found.waited.p95 <= found.waited.p99 <= found.waited.most
 
 
 def test_a_run_without_outcomes_has_no_throughput():
     assert (
-        pace(
+        throughput(
             pl.DataFrame(schema=dict.fromkeys(("began_at", "settled_at"), pl.Datetime("us", "UTC")))
         )
         is None

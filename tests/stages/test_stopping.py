@@ -211,6 +211,16 @@ def test_withdrawn_requests_of_a_stopped_run_are_not_among_the_final_ones(capsys
         "verdict": "It stopped.",
     }
     states = {"created": 3, "withdrawn": 4}
-    show_status(RunStatus("x", "stopped", "sandbox", planned=3, later=0, states=states, **shown))
+    show_status(
+        RunStatus(
+            run_id="x",
+            status="stopped",
+            environment="sandbox",
+            planned=3,
+            later=0,
+            states=states,
+            **shown,
+        )
+    )
 
     assert "3 of 3 creates settled (3 created)" in capsys.readouterr().out

@@ -36,15 +36,14 @@ def _models_of(module: Any) -> Iterator[type[Published]]:
 
 def _document(model: type[Published]) -> str:
     schema, document = model.model_json_schema(by_alias=True), model.__name__
-    definitions = schema.get("$defs", {})  # a document without parts has none
-    parts = {name: part for name, part in definitions.items() if "properties" in part}
+    parts = {name: part for name, part in schema.get("$defs", {}).items() if "properties" in part}
     links = {
         name: f"[{name}](#{anchor('schema', f'{document}-{name}')})"
         if name in parts
         else type_in_words(part, {})
-        for name, part in definitions.items()
+        for name, part in schema.get("$defs", {}).items()
     }
-    about = inspect.getdoc(inspect.getmodule(model))
+    about = inspect.getdoc(model)
     return "\n".join(
         [
             section(document, level=2, label=anchor("schema", document)),

@@ -57,7 +57,7 @@ def init(**given: Any) -> int:
 @click.option(
     "--of",
     "document",
-    type=click.Choice(["config", "plan", "summary"]),
+    type=click.Choice(["config", "plan", "summary", "reconciliation", "period", "manifest"]),
     default="config",
     show_default=True,
     help="The document: a config, or a file that a run writes.",
