@@ -36,6 +36,11 @@ class Draft:
     #: columns that `plan` refuses to map -> why
     unsendable: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def todo_count(self) -> int:
+        """How many lines of the config a person must decide: no file names the merchant account."""
+        return self.guesses.todo_count + 1
+
     def content(self) -> JsonObject:
         """The result for programs."""
         guesses = [*self.guesses.fields, *self.guesses.metadata, *self.guesses.never_sent]
@@ -46,7 +51,7 @@ class Draft:
                 for one in guesses
             ],
             "absent": {**self.guesses.absent},
-            "open": self.guesses.todo_count,
+            "open": self.todo_count,
             "not_sent": [*self.guesses.left_out],
             "cannot_be_sent": {**self.unsendable},
         }

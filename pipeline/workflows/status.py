@@ -89,7 +89,7 @@ class RunStatus(Published):
         return (
             status
             if self.exit_code is None or status == "planned"
-            else f"{status} ({self.exit_code})"
+            else f"{status} (exit code {self.exit_code})"
         )
 
     @property

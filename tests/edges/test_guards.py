@@ -48,7 +48,7 @@ def test_almost_all_rejected_exit_3_before_anything_is_sent(pipeline, outside):
     )
     assert "thresholds.max_rejected allows 20%" in stopped.stderr
     assert f"pipeline apply {run_id} --accept {CODE}" in stopped.stderr
-    assert listed.count("  stopped (3), sandbox") == 2
+    assert listed.count("  stopped (exit code 3), sandbox") == 2
     assert listed.count(f"  Stopped by {CODE}.") == 2
 
     accepted = pipeline("apply", run_id, "--accept", CODE, environment=outside.environment)

@@ -442,7 +442,7 @@ def test_runs_shows_every_state_with_ids_that_can_be_copied_at_80_columns(here):
     ids = sorted(path.name for path in (here.folder / "reports").glob("[0-9]*"))
     assert [line for line in lines if not line.startswith(" ")] == ids
     assert [line.split(",")[0].strip() for line in lines if ", sandbox:" in line] == [
-        "interrupted", "finished (0)", "finished (0)", "planned", "stopped (3)", "stopped (3)",
+        "interrupted", "finished (exit code 0)", "finished (exit code 0)", "planned", "stopped (exit code 3)", "stopped (exit code 3)",
     ]  # fmt: skip
     assert "3 of 3 records were created" in shown
     assert "Stopped by TOTAL.RECORDS_DIFFER." in shown

@@ -152,7 +152,7 @@ def test_a_run_whose_ledger_is_in_another_home_is_not_called_planned(merchant):
     assert shown["verdict"].startswith(
         "No ledger under elsewhere has this run. Its own report states: 1 of 2 records"
     )
-    assert "finished (1)" in runs
+    assert "finished (exit code 1)" in runs
     assert "planned" not in runs
 
 

@@ -250,7 +250,7 @@ def sign(**given: Any) -> int:
     settings = invocation.places_of(given)
     wanted = {name: given[name] for name in ("evidence", "note", "inputs_at")}
     digest, (page, *_) = sign(given["run_id"], given["role"], settings, **wanted)
-    show_line(f"signed by {settings.planner} as {given['role']}, for {digest}")
+    show_line(f"signed by {settings.planner} as {given['role']}, for the evidence {digest}")
     show_line(f"report: {page}")
     return 0
 

@@ -13,12 +13,14 @@ from pipeline.domain.plurals import number_of
 
 @click.command()
 @click.option(
-    "--reports", type=click.Path(path_type=Path), help="Folder for the runs.  [default: reports]"
+    "--reports",
+    type=click.Path(path_type=Path),
+    help="Folder for the runs.  [default: reports/demo]",
 )
 def demo(**given: Any) -> int:
     """Run the sample data in a new sandbox.
 
-    The last line names the report.
+    Its runs are in a folder of their own, apart from yours. The last line names the report.
     """
     import secrets
 
@@ -29,6 +31,10 @@ def demo(**given: Any) -> int:
     from pipeline.workflows.demo import run_demo
 
     reports = private_folder(invocation.settings(given, destination="sandbox").reports)
+    if given["reports"] is None:
+        # Apart from the user's runs: their ledger does not know the run of a demo, so no
+        # reconciliation that covers it can be signed.
+        reports = private_folder(reports / "demo")
     # Each demo has its own home, so that it creates every customer. The home is kept: the commands
     # that the page suggests need it.
     home = private_folder(private_folder(reports / DEMO_HOMES) / secrets.token_hex(4))
@@ -37,7 +43,9 @@ def demo(**given: Any) -> int:
         open_sandbox(home) as sandbox,
         watching(quiet=False) as watch,
     ):
-        settings = invocation.settings({**given, "home": home}, destination="sandbox")
+        settings = invocation.settings(
+            {**given, "home": home, "reports": reports}, destination="sandbox"
+        )
         target = sandbox_target(sandbox.base_url, sandbox.api_key, sandbox.account_key)
         result = run_demo(settings, target, stopping=stopping, watch=watch)
     show_report(result.report.content)

@@ -26,11 +26,8 @@ def show_draft(draft: "Draft") -> None:
         screen.line(f"kept in the lists and not sent: {', '.join(shown)}{more}")
     screen.line(str(draft.path))
     screen.show()
-    remarks = []
-    if guesses.todo_count:
-        remarks.append(f"{guesses.todo_count} of them open: only you can decide")
+    remarks = [f"{draft.todo_count} of them open: only you can decide"]
     if draft.suggested_encoding:
         remarks.append(f"the encoding {draft.suggested_encoding} is a guess")
     command = suggested("plan", str(draft.source), "--config", str(draft.path), "--sandbox")
-    doubtful = f" ({'; '.join(remarks)})" if remarks else ""
-    say(f"Check each line{doubtful}, then: {command}")
+    say(f"Check each line ({'; '.join(remarks)}), then: {command}")

@@ -106,7 +106,7 @@ def _records(run: "RunStatus") -> str:
     lines += (
         [since_then(run.changes, run.overall, run.run_id)]
         if run.changes
-        else [f"{run.open:,} open"]
+        else [f"{run.open:,} record{'s are' if run.open != 1 else ' is'} open"]
     )
     return "".join(f"\n{printable(line)}" for line in lines)
 

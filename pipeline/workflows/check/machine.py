@@ -34,11 +34,11 @@ def _disk(name: str, folder: Path, existing: Path) -> Finding:
     if problem := _cannot_write(existing):
         return fault(
             "disk",
-            f"{name} {folder}: {problem}",
+            f"{name} folder {folder}: {problem}",
             f"free some space, or choose another folder (--{name})",
         )
     free = shutil.disk_usage(existing).free
-    detail = f"{name} {folder}: writable, {free / (1 << 30):.1f} GiB free"
+    detail = f"{name} folder {folder}: writable, {free / (1 << 30):.1f} GiB free"
     if free < NO_SPACE:
         return fault("disk", detail, "free some space: a run that cannot write stops")
     if free < LITTLE_SPACE:
@@ -49,7 +49,7 @@ def _disk(name: str, folder: Path, existing: Path) -> Finding:
             "free some space: staged tables and lists need several times the size of the input",
         )
     if existing == folder.absolute() and stat.S_IMODE(existing.stat().st_mode) & 0o077:
-        detail = f"{name} {folder}: other users may read it"
+        detail = f"{name} folder {folder}: other users may read it"
         remedy = f"chmod 700 {folder}: it holds personal data"
         return Finding("disk", Verdict.WARNING, detail, remedy)
     return Finding("disk", Verdict.OK, detail)

@@ -67,7 +67,7 @@ def _config(path: Path | None) -> tuple[Finding, ConfigFile | None]:
         file = load_config(path)
     except ConfigError as broken:
         return fault(
-            "config", str(broken), "fix these lines; the schema lists what is allowed", "schema"
+            "config", str(broken), "fix each line; the schema lists what is allowed", "schema"
         ), None
     job = file.job
     return Finding(
