@@ -74,7 +74,7 @@ def test_an_edit_ends_a_proof(proven, ours, edited):
 def test_a_name_that_no_longer_exists_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setitem(PROVEN, "all", ("gone.py",))
 
-    with pytest.raises(FileNotFoundError, match=r"gone\.py is listed as proven"):
+    with pytest.raises(FileNotFoundError, match=r"gone\.py is listed in PROVEN"):
         code("all", tmp_path)
 
 
