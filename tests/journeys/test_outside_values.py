@@ -260,7 +260,7 @@ def test_de_float_is_rejected_as_damaged_by_a_spreadsheet(inside):
         ("c.csv:2", "c.csv:3", "c.csv:4"), "VALIDATE.PHONE_DAMAGED:phone"
     )
     assert all(
-        "a spreadsheet has made a decimal number of it" in row["_import_hint"]
+        "A spreadsheet turned it into a decimal number" in row["_import_hint"]
         for row in rows.values()
     )
 
