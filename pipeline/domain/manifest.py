@@ -21,7 +21,7 @@ GROWING = {SIGNATURES: "signing", ACCEPTED: "accepting"}
 class RunManifest(Published):
     """The manifest of a run folder."""
 
-    schema_version: Count = Field(default=MANIFEST_SCHEMA, alias="schema")
+    schema_version: Count = Field(default=MANIFEST_SCHEMA, le=MANIFEST_SCHEMA, alias="schema")
     run_id: Text
     inputs: tuple[InputFile, ...]
     config: ConfigFile | None
@@ -47,7 +47,7 @@ class RunManifest(Published):
 class FolderManifest(Published):
     """The manifest of a reconciliation or of the report of a period."""
 
-    schema_version: Count = Field(default=MANIFEST_SCHEMA, alias="schema")
+    schema_version: Count = Field(default=MANIFEST_SCHEMA, le=MANIFEST_SCHEMA, alias="schema")
     kind: Literal["reconciliation", "period"]
     id: Text
     files: dict[str, Sha256]
@@ -69,7 +69,7 @@ class JournalEnd(Published):
 class BundleManifest(Published):
     """The manifest of an evidence bundle."""
 
-    schema_version: Count = Field(default=MANIFEST_SCHEMA, alias="schema")
+    schema_version: Count = Field(default=MANIFEST_SCHEMA, le=MANIFEST_SCHEMA, alias="schema")
     kind: Literal["evidence"] = "evidence"
     run_id: Text
     made_at: Text

@@ -81,7 +81,7 @@ class OpenItem(Published):
 class PeriodReport(Published):
     """The content of a period's `summary.json`."""
 
-    schema_version: Count = Field(default=PERIOD_SCHEMA, alias="schema")
+    schema_version: Count = Field(default=PERIOD_SCHEMA, le=PERIOD_SCHEMA, alias="schema")
     kind: Literal["period"] = "period"
     since: Text
     until: Text

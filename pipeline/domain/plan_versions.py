@@ -4,85 +4,96 @@ A step adds what its schema lacked and renames keys. It leaves a part that is no
 that the model names the fault.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from pipeline.domain.plan_file import PLAN_SCHEMA, PlanFile
-from pipeline.domain.published import JsonObject
+from pipeline.domain.plan_file import PlanFile
+from pipeline.domain.upgrades import (
+    Document,
+    Upgrade,
+    object_under,
+    renamed,
+    upgraded,
+    with_each,
+)
 
 STAGED_TABLES_SINCE = 6  #: the first schema with the staged tables of this version
 _FIRST_RULES = 1  #: the normalization rules before their version was recorded
 _RENAMED_INPUT_KEYS = {"written": "dialect", "came_back": "is_resubmission"}
 
 
-def schema_of(content: Mapping[str, JsonValue]) -> int:
+def schema_of(content: Document) -> int:
     """The schema that a plan states; 0 without a usable one."""
     stated = content.get("schema")
     return stated if isinstance(stated, int) and not isinstance(stated, bool) else 0
 
 
-def plan_of(content: Mapping[str, JsonValue]) -> PlanFile:
+def plan_of(content: Document) -> PlanFile:
     """The plan in a plan.json of any schema; raise ValidationError if it is not a plan.
 
-    A later schema is read like this one: it may have more keys.
+    A later schema is read like this one, so that the message about it can name its version.
     """
-    upgraded = dict(content)
-    for schema in range(schema_of(content), PLAN_SCHEMA):
-        if schema in _STEPS:
-            upgraded = {**_STEPS[schema](upgraded), "schema": schema + 1}
-    return PlanFile.model_validate(upgraded)
+    return PlanFile.model_validate(upgraded(content, _STEPS))
 
 
-def upgraded_input(file: Mapping[str, JsonValue]) -> JsonObject:
+def upgraded_input(file: Document) -> Document:
     """An input of a plan, a summary or a manifest of any schema, with the keys of this one."""
-    return {_RENAMED_INPUT_KEYS.get(name, name): value for name, value in file.items()}
+    return renamed(file, _RENAMED_INPUT_KEYS)
 
 
-def _from_1(plan: JsonObject) -> JsonObject:
+def _from_1(plan: Document) -> Document:
     """Read the keys that came with configs, Parquet, known customers and partial plans."""
-    added: JsonObject = {"config": None, "absent_texts": {}, "mapping": {}, "references": None}
-    return {**added, **plan, "inputs": [{"format": "csv", **file} for file in _inputs(plan)]}
+    inputs = with_each(plan, "inputs", lambda file: {"format": "csv", **file})
+    added: Document = {"config": None, "absent_texts": {}, "mapping": {}, "references": None}
+    return {**added, **plan, "inputs": inputs}
 
 
-def _from_2(plan: JsonObject) -> JsonObject:
+def _from_2(plan: Document) -> Document:
     """Add the dialect of each file: the declared one, as nothing was detected."""
-    source = _object(_object(_object(plan, "config"), "job"), "source")
-    dialect: JsonObject = {
+    dialect = _declared_dialect(plan)
+
+    def with_dialect(file: Document) -> Document:
+        return {"written": dialect if file.get("format") == "csv" else {}, **file}
+
+    return {**plan, "inputs": with_each(plan, "inputs", with_dialect)}
+
+
+def _declared_dialect(plan: Document) -> dict[str, JsonValue]:
+    job = object_under(object_under(plan, "config"), "job")
+    source = object_under(job, "source")
+    return {
         "delimiter": source.get("delimiter") or ",",
         "encoding": source.get("encoding") or "utf-8",
         "line_end": "LF or CRLF",
     }
-    return {**plan, "inputs": [_with_dialect(file, dialect) for file in _inputs(plan)]}
 
 
-def _with_dialect(file: JsonObject, dialect: JsonObject) -> JsonObject:
-    return {"written": dialect if file.get("format") == "csv" else {}, **file}
-
-
-def _from_3(plan: JsonObject) -> JsonObject:
+def _from_3(plan: Document) -> Document:
     """Add findings, and the columns and control totals of each file.
 
     Schema 3 counted all files together. Of several files, each gets the number of its lines, which
     differs only where a record spans lines, and no sums.
     """
-    read, inputs = _object(plan, "read"), _inputs(plan)
-    counted = [
-        {
+    files = plan.get("inputs")
+    is_one = isinstance(files, list) and len(files) == 1
+    read = object_under(plan, "read") if is_one else {}
+
+    def counted(file: Document) -> Document:
+        return {
             "columns": plan.get("columns"),
             "came_back": False,
-            "records": _object(file, "lines").get("records"),
+            "records": object_under(file, "lines").get("records"),
             "debits": {},
             "credits": {},
-            **(read if len(inputs) == 1 else {}),
+            **read,
             **file,
         }
-        for file in inputs
-    ]
-    return {"findings": [], **plan, "inputs": [*counted]}
+
+    return {"findings": [], **plan, "inputs": with_each(plan, "inputs", counted)}
 
 
-def _from_4(plan: JsonObject) -> JsonObject:
+def _from_4(plan: Document) -> Document:
     """State who accepted an issue: at first, only codes were kept, all of the planner."""
     accepted, planner = plan.get("accepted"), plan.get("planner")
     if not isinstance(accepted, list):
@@ -90,23 +101,23 @@ def _from_4(plan: JsonObject) -> JsonObject:
     return {**plan, "accepted": {str(code): planner for code in accepted}}
 
 
-def _from_5(plan: JsonObject) -> JsonObject:
+def _from_5(plan: Document) -> Document:
     """Replace the seconds of stages by their profile; every stage had all records."""
     if "profile" in plan:
         return plan
-    rows = _object(plan, "read").get("records")
-    seconds = _object(plan, "seconds")
+    rows = object_under(plan, "read").get("records")
+    seconds = object_under(plan, "seconds")
     return {**plan, "profile": {name: {"seconds": s, "rows": rows} for name, s in seconds.items()}}
 
 
-def _from_6(plan: JsonObject) -> JsonObject:
+def _from_6(plan: Document) -> Document:
     """Rename `written`, `came_back` and `references`; early plans lack the normalization rules."""
-    renamed = {**plan, "known_customers": plan.get("references")}
-    inputs: list[JsonValue] = [upgraded_input(file) for file in _inputs(plan)]
-    return {"normalization": _FIRST_RULES, **renamed, "inputs": inputs}
+    inputs = with_each(plan, "inputs", upgraded_input)
+    named = {**plan, "known_customers": plan.get("references"), "inputs": inputs}
+    return {"normalization": _FIRST_RULES, **named}
 
 
-_STEPS: Mapping[int, Callable[[JsonObject], JsonObject]] = {
+_STEPS: Mapping[int, Upgrade] = {
     1: _from_1,
     2: _from_2,
     3: _from_3,
@@ -114,15 +125,3 @@ _STEPS: Mapping[int, Callable[[JsonObject], JsonObject]] = {
     5: _from_5,
     6: _from_6,
 }
-
-
-def _object(content: JsonObject, key: str) -> JsonObject:
-    """The object under a key; an empty one if there is none."""
-    value = content.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _inputs(plan: JsonObject) -> list[JsonObject]:
-    """The inputs that are objects."""
-    inputs = plan.get("inputs")
-    return [file for file in inputs if isinstance(file, dict)] if isinstance(inputs, list) else []

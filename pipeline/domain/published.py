@@ -36,6 +36,8 @@ def first_fault(error: ValidationError) -> str:
     """The first fault of a document, such as "no 'runs'"."""
     fault = error.errors(include_url=False, include_input=False)[0]
     name = ".".join(part for part in fault["loc"] if isinstance(part, str))
+    if (name, fault["type"]) == ("schema", "less_than_equal"):
+        return "a schema that only a newer version of this program reads"
     if not name:
         return "no JSON object"
     return f"no {name!r}" if fault["type"] == "missing" else f"a value of another type in {name!r}"

@@ -72,7 +72,9 @@ class Sample(Published):
 class Reconciliation(Published):
     """The content of a reconciliation's `summary.json`."""
 
-    schema_version: Count = Field(default=RECONCILIATION_SCHEMA, alias="schema")
+    schema_version: Count = Field(
+        default=RECONCILIATION_SCHEMA, le=RECONCILIATION_SCHEMA, alias="schema"
+    )
     kind: Literal["reconciliation"] = "reconciliation"
     reconciliation_id: Text
     runs: tuple[str, ...]

@@ -52,7 +52,7 @@ Status = Annotated[str, Field(strict=True, pattern="^(planned|finished|stopped)$
 class RunSummary(Published):
     """The content of `summary.json`."""
 
-    schema_version: Count = Field(default=SUMMARY_SCHEMA, alias="schema")
+    schema_version: Count = Field(default=SUMMARY_SCHEMA, le=SUMMARY_SCHEMA, alias="schema")
     run_id: Text
     status: Status
     exit_code: Count

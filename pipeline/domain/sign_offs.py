@@ -25,7 +25,7 @@ _FIRST = "0" * 64
 class Signature(Published):
     """A line of `signatures.jsonl`."""
 
-    schema_version: Count = Field(default=SIGNATURE_SCHEMA, alias="schema")
+    schema_version: Count = Field(default=SIGNATURE_SCHEMA, le=SIGNATURE_SCHEMA, alias="schema")
     role: Text
     name: Text
     at: Text = Field(description="ISO 8601")

@@ -5,14 +5,13 @@ there. A step leaves a part that is not as expected, so that the model names the
 as they were written.
 """
 
-from collections.abc import Callable, Mapping
-
-from pydantic import JsonValue
+from collections.abc import Callable
 
 from pipeline.domain.fates import LISTS, Action, Fate
 from pipeline.domain.plan_versions import upgraded_input
 from pipeline.domain.published import JsonObject
-from pipeline.domain.run_summary import SUMMARY_SCHEMA, RunSummary
+from pipeline.domain.run_summary import RunSummary
+from pipeline.domain.upgrades import Document, object_under, renamed, upgraded, with_each
 
 _RENAMED = {
     "waves": "batch",
@@ -27,25 +26,25 @@ _SIDES = ("debits", "credits")
 _NOT_CREATED = ("rejected", "held", "in_doubt", "unprocessed")
 
 
-def summary_of(content: Mapping[str, JsonValue]) -> RunSummary:
-    """The summary in a summary.json of any form; raise ValidationError if it is none.
+def summary_of(content: Document) -> RunSummary:
+    """The summary in a summary.json of any form; raise ValidationError if it is none."""
+    return RunSummary.model_validate(upgraded(content, {1: _from_1}))
 
-    A later schema is read like this one: it may have more keys.
-    """
-    summary = dict(content)
-    if summary.get("schema") == 1:
-        for step in _STEPS:
-            summary = step(summary)
-        summary["schema"] = SUMMARY_SCHEMA
-    return RunSummary.model_validate(summary)
+
+def _from_1(summary: Document) -> Document:
+    """Add what the forms of schema 1 lacked, and give each key its present name."""
+    complete = dict(summary)
+    for step in _STEPS:
+        complete = step(complete)
+    return complete
 
 
 def _renamed(summary: JsonObject) -> JsonObject:
     """Give each key its present name."""
-    new = _with_names(summary, _RENAMED)
+    new = renamed(summary, _RENAMED)
     for key, names in _RENAMED_IN.items():
         if isinstance(part := new.get(key), dict):
-            new[key] = _with_names(part, names)
+            new[key] = renamed(part, names)
     return new
 
 
@@ -58,7 +57,7 @@ def _with_all_fates(summary: JsonObject) -> JsonObject:
 
 def _with_sums_read(summary: JsonObject) -> JsonObject:
     """Add the sums of the inputs, which at first only the accounting checks named."""
-    accounting = _object(summary, "accounting")
+    accounting = object_under(summary, "accounting")
     checks = _objects(accounting, "checks")
     if checks is None:
         return summary
@@ -75,7 +74,7 @@ def _with_sums_read(summary: JsonObject) -> JsonObject:
 
 def _with_verdict(summary: JsonObject) -> JsonObject:
     """Add the sentence that the first form lacked; it does not claim that the figures add up."""
-    fates, records = _object(summary, "fates"), _object(summary, "records")
+    fates, records = object_under(summary, "fates"), object_under(summary, "records")
     created = sum(_number(fates, fate.value) for fate in LISTS["created"])
     verdict = f"{created:,} of {_number(records, 'read'):,} records were created."
     return {"verdict": verdict, **summary}
@@ -83,8 +82,8 @@ def _with_verdict(summary: JsonObject) -> JsonObject:
 
 def _with_groups(summary: JsonObject) -> JsonObject:
     """Add groups of records: what is at stake by list, what was planned by action."""
-    fates, actions = _object(summary, "fates"), _object(summary, "actions")
-    unreadable = _object(summary, "amounts_unreadable")
+    fates, actions = object_under(summary, "fates"), object_under(summary, "actions")
+    unreadable = object_under(summary, "amounts_unreadable")
     at_stake: JsonObject = {
         name: {
             "records": sum(_number(fates, fate.value) for fate in LISTS[name]),
@@ -93,7 +92,7 @@ def _with_groups(summary: JsonObject) -> JsonObject:
         }
         for name in _NOT_CREATED
     }
-    by_action, samples = _object(summary, "by_action"), _object(summary, "samples")
+    by_action, samples = object_under(summary, "by_action"), object_under(summary, "samples")
     planned: JsonObject = {
         action.value: by_action.get(action.value) or {"records": _number(actions, action.value)}
         for action in Action
@@ -110,24 +109,22 @@ def _with_groups(summary: JsonObject) -> JsonObject:
 
 def _with_whole_inputs(summary: JsonObject) -> JsonObject:
     """Complete the inputs: at first, all files were counted together."""
-    inputs = _objects(summary, "inputs")
-    if inputs is None:
-        return summary
-    read = _object(summary, "read") if len(inputs) == 1 else {}
-    whole: list[JsonValue] = [
-        {
+    files = summary.get("inputs")
+    read = object_under(summary, "read") if isinstance(files, list) and len(files) == 1 else {}
+
+    def whole(file: Document) -> Document:
+        return {
             "format": "csv",
             "dialect": {},
             "columns": [],
-            "records": _object(file, "lines").get("records"),
+            "records": object_under(file, "lines").get("records"),
             "debits": read.get("debits", {}),
             "credits": read.get("credits", {}),
             "is_resubmission": False,
             **upgraded_input(file),
         }
-        for file in inputs
-    ]
-    return {**summary, "inputs": whole}
+
+    return {**summary, "inputs": with_each(summary, "inputs", whole)}
 
 
 def _with_acceptors(summary: JsonObject) -> JsonObject:
@@ -139,8 +136,8 @@ def _with_acceptors(summary: JsonObject) -> JsonObject:
 
 def _with_profile(summary: JsonObject) -> JsonObject:
     """Add the profile of the stages; every stage had all records."""
-    rows = _object(summary, "records").get("read")
-    stages = _object(summary, "seconds").items()
+    rows = object_under(summary, "records").get("read")
+    stages = object_under(summary, "seconds").items()
     return {"profile": {name: {"seconds": s, "rows": rows} for name, s in stages}, **summary}
 
 
@@ -150,9 +147,9 @@ def _with_records_of_steps(summary: JsonObject) -> JsonObject:
     if steps is None:
         return summary
     for step in steps:
-        figures = _object(step, "figures")
+        figures = object_under(step, "figures")
         step.setdefault(
-            "records", sum(_number(_object(figures, code), "records") for code in figures)
+            "records", sum(_number(object_under(figures, code), "records") for code in figures)
         )
     return {**summary, "bridge": [*steps]}
 
@@ -173,9 +170,12 @@ _STEPS: tuple[Callable[[JsonObject], JsonObject], ...] = (
 def _sums_of(fates: tuple[Fate, ...], summary: JsonObject) -> JsonObject:
     """Currency -> debits and credits of some fates; without currencies that have none."""
     found: JsonObject = {}
-    for code in _object(summary, "debits"):
+    for code in object_under(summary, "debits"):
         sides: JsonObject = {
-            side: sum(_number(_object(_object(summary, side), code), fate.value) for fate in fates)
+            side: sum(
+                _number(object_under(object_under(summary, side), code), fate.value)
+                for fate in fates
+            )
             for side in _SIDES
         }
         if any(sides.values()):
@@ -183,17 +183,7 @@ def _sums_of(fates: tuple[Fate, ...], summary: JsonObject) -> JsonObject:
     return found
 
 
-def _with_names(content: JsonObject, names: Mapping[str, str]) -> JsonObject:
-    return {names.get(name, name): value for name, value in content.items()}
-
-
-def _object(content: JsonObject, key: str) -> JsonObject:
-    """The object under a key; an empty one if there is none."""
-    value = content.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(content: JsonObject, key: str) -> list[JsonObject] | None:
+def _objects(content: Document, key: str) -> list[JsonObject] | None:
     """Copies of the objects in the list under a key; None if it is no list of objects."""
     value = content.get(key)
     if not isinstance(value, list):
@@ -202,7 +192,7 @@ def _objects(content: JsonObject, key: str) -> list[JsonObject] | None:
     return objects if len(objects) == len(value) else None
 
 
-def _number(content: JsonObject, key: str) -> int:
+def _number(content: Document, key: str) -> int:
     """The whole number under a key; 0 if there is none."""
     value = content.get(key)
     return value if isinstance(value, int) else 0

@@ -2,11 +2,11 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.domain.machine_faults import is_of_the_machine
-from pipeline.domain.published import first_fault
+from pipeline.domain.published import JsonObject, first_fault
 from pipeline.domain.upgrades import Document
 from pipeline.errors import PipelineError
 from pipeline.storage.files import kind_fault, open_regular, read_regular
@@ -22,8 +22,6 @@ from pipeline.storage.files import kind_fault, open_regular, read_regular
 #: Exceptions of libraries for a damaged table. A panic of polars is not an `Exception`.
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
 _ONLY_WRITTEN = (".html", ".xlsx")  #: endings of pages, which can be made again
-#: A type, several types, the shapes of a dict's values by key, or `[shape]` of all list items.
-Shape = Any
 Parsed = TypeVar("Parsed")
 
 
@@ -49,10 +47,10 @@ class RunDamaged(PipelineError):
         self.damage = DamagedRun(folder.name, reason)
 
 
-def object_in(path: Path, shape: Shape = dict) -> dict[str, Any]:
-    """The JSON object in a file; raise RunDamaged if it is invalid or of another shape."""
+def object_in(path: Path) -> JsonObject:
+    """The JSON object in a file; raise RunDamaged if it cannot be read or is none."""
     try:
-        content: dict[str, Any] = json.loads(read_regular(path))
+        content = json.loads(read_regular(path))
     except FileNotFoundError:
         raise RunDamaged(path.parent, f"{path.name} is missing") from None
     except OSError as error:
@@ -61,8 +59,8 @@ def object_in(path: Path, shape: Shape = dict) -> dict[str, Any]:
         raise RunDamaged(path.parent, f"{path.name} cannot be opened ({error.strerror})") from None
     except (ValueError, RecursionError):
         raise RunDamaged(path.parent, f"{path.name} is not JSON") from None
-    if (misfit := _misfit(content, shape, "")) is not None:
-        raise RunDamaged(path.parent, f"{path.name} has {misfit}")
+    if not isinstance(content, dict):
+        raise RunDamaged(path.parent, f"{path.name} has no JSON object")
     return content
 
 
@@ -142,29 +140,3 @@ def reading(folder: Path, name: str = "a table") -> Iterator[None]:
             raise
         cause = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
         raise RunDamaged(folder, f"{name} cannot be read ({cause})") from None
-
-
-def _misfit(value: Any, shape: Shape, name: str) -> str | None:
-    """The part of a value that does not match its shape; None if all of it does."""
-    if isinstance(shape, Mapping):
-        if not isinstance(value, dict):
-            return _another_type(name)
-        found = (
-            _misfit(value.get(key, ...), inner, f"{name}.{key}" if name else key)
-            for key, inner in shape.items()
-        )
-        return next((misfit for misfit in found if misfit is not None), None)
-    if isinstance(shape, list):
-        if not isinstance(value, list):
-            return _another_type(name)
-        return next(
-            (misfit for one in value if (misfit := _misfit(one, shape[0], name)) is not None), None
-        )
-    if value is ...:
-        return f"no {name!r}"
-    is_bool = isinstance(value, bool) and shape is not bool
-    return None if isinstance(value, shape) and not is_bool else _another_type(name)
-
-
-def _another_type(name: str) -> str:
-    return f"a value of another type in {name!r}" if name else "no JSON object"

@@ -7,32 +7,32 @@ this environment under the ids that billing gave them.
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from pydantic import StrictBool
 
 from pipeline.billing import Call, Lookup
 from pipeline.domain.file_issues import FileIssue
+from pipeline.domain.published import Count, Published
 from pipeline.domain.responses import AnotherCustomer, Found, NotFound, Outcome
 from pipeline.storage.files import write_bytes
 from pipeline.storage.known_customers import known_to, some_customers
 from pipeline.storage.ledger import LedgerReader
-from pipeline.storage.run_damage import RunDamaged, object_in
+from pipeline.storage.run_damage import RunDamaged, document_in
 from pipeline.storage.run_folder import RunFolder
 from pipeline.submission import Stop
 
 CHANGED = FileIssue.ACCOUNT_CHANGED.value
 _TRIES = 3
 _KEPT = "account.json"  #: among the staged files of a run
-_SHAPE = {"asked": int, "agreed": int, "is_known": bool}
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Published):
     """How many customers of this environment were looked up, and how many the account holds."""
 
-    asked: int = 0
-    agreed: int = 0
-    is_known: bool = False  #: the ledger has seen the key, so nothing was looked up
+    asked: Count
+    agreed: Count
+    is_known: StrictBool  #: the ledger has seen the key, so nothing was looked up
 
     @property
     def sentence(self) -> str:
@@ -63,15 +63,14 @@ class Account:
 def kept_account(folder: RunFolder) -> Account | None:
     """The result of an earlier process of this run, for display only; None if it cannot be read."""
     try:
-        kept = object_in(folder.staged / _KEPT, _SHAPE)
+        return document_in(folder.staged / _KEPT, Account.model_validate)
     except RunDamaged:
         return None
-    return Account(**{name: kept[name] for name in _SHAPE})
 
 
 def keep_account(folder: RunFolder, account: Account) -> None:
     """Store the result for the processes that finish this run."""
-    write_bytes(folder.staged / _KEPT, json.dumps(asdict(account)).encode())
+    write_bytes(folder.staged / _KEPT, json.dumps(account.to_json()).encode())
 
 
 def check_account(
@@ -90,13 +89,13 @@ def check_account(
     reason to stop if the account holds none of them and the issue is not accepted.
     """
     if ledger.has_used(credential):
-        return Account(is_known=True), None
+        return Account(asked=0, agreed=0, is_known=True), None
     customers = ledger.some_customers()
     if not customers and not is_here and (references := known_to(folder)) is not None:
         customers = some_customers(references)
     answers = [_holds(make, *customer) for customer in customers]
     answered = [answer for answer in answers if answer is not None]
-    account = Account(len(answered), sum(answered))
+    account = Account(asked=len(answered), agreed=sum(answered), is_known=False)
     if answers and not answered:
         return account, Stop(
             "billing does not answer lookups; nothing was sent. Resume when it does", exit_code=5

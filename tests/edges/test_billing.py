@@ -196,10 +196,10 @@ def ask(server: Script, call, *pieces: bytes):
 
 
 @pytest.mark.parametrize(
-    ("told", "least"), [(0, 0), (-0.9, 0), (3, 3), (-1.5, -0.5), (-7200, -7199)]
+    ("ahead", "least"), [(0, 0), (-0.9, 0), (3, 3), (-1.5, -0.5), (-7200, -7199)]
 )
-def test_the_clocks_differ_by_no_more_than_whole_second_dates_prove(told, least):
-    assert _least_ahead(timedelta(seconds=told)) == timedelta(seconds=least)
+def test_the_clocks_differ_by_no_more_than_whole_second_dates_prove(ahead, least):
+    assert _least_ahead(timedelta(seconds=ahead)) == timedelta(seconds=least)
 
 
 # a 2xx that proves nothing proves nothing

@@ -10,10 +10,12 @@ import zipfile
 from itertools import islice
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.domain.fates import Action
 from pipeline.domain.plan_file import PLAN_SCHEMA
 from pipeline.domain.plan_versions import plan_of
+from pipeline.domain.published import first_fault
 from tests.conftest import REPOSITORY, Inside
 
 OLDER = REPOSITORY / "tests" / "golden" / "older"
@@ -40,6 +42,17 @@ def begun(inside: Inside, name: str) -> str:
         archive.extractall(inside.folder)
     (inside.folder / ".pipeline" / "token.key").chmod(0o600)
     return inside.newest().name
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+@pytest.mark.parametrize("inputs", [None, {}, [1]], ids=["none", "no list", "no object"])
+def test_an_older_plan_without_its_inputs_is_not_read_as_one_that_has_none(schema, inputs):
+    written = {**content_of(f"plan-{schema}"), "inputs": inputs}
+
+    with pytest.raises(ValidationError) as refused:
+        plan_of(written)
+
+    assert "'inputs'" in first_fault(refused.value)
 
 
 def test_there_is_a_plan_of_every_earlier_schema():

@@ -132,10 +132,10 @@ def test_with_an_empty_ledger_known_billing_ids_are_looked_up_but_never_at_a_san
                 ledger.reader, home, "credential", make, is_accepted=False, is_here=is_here
             )
 
-    assert account("old-1", "old-2") == (Account(2, 2), None)
+    assert account("old-1", "old-2") == (Account(asked=2, agreed=2, is_known=False), None)
     found, stop = account("old-1")
     assert (found.agreed, found.is_doubtful, stop) == (1, True, None)
     _, stop = account()
     assert stop.exit_code == 4
     assert "probably another account" in stop.reason
-    assert account(is_here=True) == (Account(), None)
+    assert account(is_here=True) == (Account(asked=0, agreed=0, is_known=False), None)

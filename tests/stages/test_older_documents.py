@@ -159,3 +159,20 @@ def test_the_environment_of_an_older_document_is_the_same():
     content = Reconciliation.of(older(RECONCILIATIONS[0]))
 
     assert asdict(content.environment) == older(RECONCILIATIONS[0])["environment"]
+
+
+@pytest.mark.parametrize(
+    ("parse", "name"),
+    [
+        (Reconciliation.of, "reconciliation_1_last.json"),
+        (PeriodReport.of, "period_1.json"),
+        (manifest_of, "run_manifest_2.json"),
+    ],
+)
+def test_a_document_of_a_newer_version_is_refused_by_its_schema(parse, name):
+    present = parse(older(name)).to_json()
+
+    with pytest.raises(ValidationError) as refused:
+        parse({**present, "schema": present["schema"] + 1})
+
+    assert first_fault(refused.value) == "a schema that only a newer version of this program reads"

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from pipeline.cli.output.report import show_report
 from pipeline.domain.fates import Fate
+from pipeline.domain.published import first_fault
 from pipeline.domain.run_summary import SUMMARY_SCHEMA
 from pipeline.domain.summary_parts import Sides
 from pipeline.domain.summary_versions import summary_of
@@ -82,7 +83,10 @@ def test_a_damaged_part_of_an_older_summary_is_refused_by_its_name(key):
         summary_of({**NEWEST, key: 5})
 
 
-def test_a_later_schema_is_read_like_this_one():
-    later = {**summary_of(NEWEST).to_json(), "schema": SUMMARY_SCHEMA + 1, "new": 1}
+def test_a_summary_of_a_newer_version_is_refused_by_its_schema():
+    later = {**summary_of(NEWEST).to_json(), "schema": SUMMARY_SCHEMA + 1}
 
-    assert summary_of(later).verdict == NEWEST["verdict"]
+    with pytest.raises(ValidationError) as refused:
+        summary_of(later)
+
+    assert first_fault(refused.value) == "a schema that only a newer version of this program reads"

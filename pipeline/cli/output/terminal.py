@@ -4,18 +4,12 @@ Neither may hold a control character, which could move the cursor or hide text.
 """
 
 import contextlib
-import io
 import json
-import shutil
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from pipeline.errors import ResultNotShown
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 WIDTH_OFF_A_TERMINAL = 120
 MOST_COLUMNS = 40  #: unsent columns that are listed; the others are only counted
@@ -58,28 +52,6 @@ def on_one_line(value: Mapping[str, object]) -> str:
     return ", ".join(
         f"{key} {'?' if inner is None else _pairs(inner)}" for key, inner in value.items()
     )
-
-
-def new_console() -> "Console":
-    """A console in memory: on a broken pipe rich would end the process with its own code."""
-    from rich.console import Console
-
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_OFF_A_TERMINAL
-    return Console(
-        file=io.StringIO(),
-        width=width,
-        highlight=False,
-        soft_wrap=True,
-        color_system=None,
-        markup=False,
-        emoji=False,
-    )
-
-
-def text_of(console: "Console") -> str:
-    """What was printed on a console in memory."""
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
-    return text
 
 
 def _pairs(value: object) -> str:
