@@ -114,6 +114,13 @@ def test_billing_is_reached_by_its_address_and_the_key_of_the_environment(folder
     assert result.content.environment.name == "sandbox"
 
 
+def test_an_option_that_is_switched_off_again_makes_a_plan_stale(folder):
+    plan = pipeline.plan_import("customers.csv", retry_refused=True)
+
+    with pytest.raises(pipeline.PlanStale, match="retry_refused"):
+        pipeline.apply_plan(plan.run_id, retry_refused=False)
+
+
 def test_known_customers_are_loaded_and_skipped(folder):
     loaded = pipeline.load_known_customers("customers.csv", sandbox=True)
 

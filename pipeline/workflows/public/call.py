@@ -143,7 +143,7 @@ class Call:
         return {
             _SETTINGS.get(name, name): self.options[name]
             for name in names
-            if self.options.get(name)
+            if self.options.get(name) is not None
         }
 
     def naming(self, destination: str) -> Naming:

@@ -86,7 +86,7 @@ def run_import(
         LedgerError: the ledger cannot be opened (4)
         ReferencesError: the known customers cannot be read (4)
         SandboxError: the state of the sandbox cannot be opened (4)
-        ThresholdExceeded: an alarm or a threshold stops the plan; nothing was sent (3)
+        ThresholdExceeded: a file issue or a threshold stops the plan; nothing was sent (3)
         Interrupted: stopped while planning, or a disk failed after a send; resumable (5)
         NotApproved: `approve` returned False; nothing was sent (6)
         LedgerLocked: another run of the environment is writing (75)

@@ -53,7 +53,7 @@ class PlanningOptions(TypedDict, total=False):
 
 
 class AcceptOptions(TypedDict, total=False):
-    """The alarms to proceed despite of."""
+    """The file issues to accept."""
 
     accept: Sequence[str]  #: codes, such as STREAM.MISSING_DAY
 

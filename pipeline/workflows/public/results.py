@@ -58,7 +58,7 @@ class Shown(ABC):
 class RunResult(Shown):
     """A plan, or a run that was applied; `status` says which.
 
-    Exit codes: 0 all records ended well, 1 a person has to look at some, 3 an alarm or a threshold
+    Exit codes: 0 all records ended well, 1 a person has to look at some, 3 a file issue or threshold
     stopped it, 4 billing stopped it, 5 resumable, 7 the figures do not add up. After the first
     send, a run that stops is a result and no exception, because customers were created.
     """
@@ -100,7 +100,7 @@ class RunResult(Shown):
         """Return this result if its exit code is 0 or 1, else raise the error of the exit code.
 
         Raises:
-            ThresholdExceeded: an alarm or a threshold stopped it (exit code 3)
+            ThresholdExceeded: a file issue or a threshold stopped it (exit code 3)
             SubmissionStopped: billing gave an answer after which nothing may be sent (4)
             Interrupted: stopped by a signal or an outage; resumable (5)
             OutOfBalance: the figures do not add up (7)
