@@ -23,7 +23,7 @@ from pipeline.domain.reasons import Reason
 from pipeline.domain.run_summary import RunSummary
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, differing, read_any_cell
-from pipeline.verifier.parquet_rows import ColumnsOf, column
+from pipeline.verifier.parquet_rows import ColumnsOf, column_of
 
 _TWINS = Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT.value
 _ELSEWHERE = {Reason.PLAN_CREATED_BEFORE_DIFFERENT.value, Reason.MATCH_KNOWN_DIFFERENT.value}
@@ -112,7 +112,7 @@ def _held(folder: Path, parts: list[Path]) -> _Held:
 def _with_reasons(rows: Any) -> dict[int, _Row]:
     """The rows that have reasons, by their place in these rows."""
     places = pc.indices_nonzero(
-        pc.greater(pc.list_value_length(column(rows, "reasons")).fill_null(0), 0)
+        pc.greater(pc.list_value_length(column_of(rows, "reasons")).fill_null(0), 0)
     )
     found = rows.take(places).to_pylist()
     return {at: _Row(**row) for at, row in zip(places.to_pylist(), found, strict=True)}

@@ -5,9 +5,7 @@ lists are used up at the end, every row is in one list, once. Columns only show 
 should be; otherwise NotInColumns leaves the run to `row_by_row`, which names the first problem.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +22,7 @@ from pipeline.verifier.amounts import Amounts
 from pipeline.verifier.checks import read_any_cell
 from pipeline.verifier.column_faults import require
 from pipeline.verifier.declared_job import DeclaredJob, TableBounds
+from pipeline.verifier.in_threads import in_threads
 from pipeline.verifier.input_columns import Beside, CsvInput, Input, Records, TableInput
 from pipeline.verifier.list_columns import ListColumns, ListRows
 from pipeline.verifier.origins import Origins
@@ -39,8 +38,7 @@ from pipeline.verifier.row_columns import SCHEMA, Kept, RowColumns
 from pipeline.verifier.row_places import Places, Span
 from pipeline.verifier.source_tables import Table
 
-_AT_ONCE = 50_000  #: rows that are compared at once
-_WORKERS = 2
+_AT_ONCE = 16_384  #: rows that are compared at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +53,10 @@ class _Stretch:
 
 @dataclass(slots=True)
 class _Part:
-    """What was computed from some rows."""
+    """What was computed from a stretch of rows."""
 
+    file: int
+    is_last: bool
     found: Recomputed
     origins: Origins
     kept: Kept = field(default_factory=Kept)
@@ -79,7 +79,7 @@ def in_columns(
     came_back = cells_that_came_back(folder)
 
     def compared(stretch: _Stretch) -> _Part:
-        part = _Part(Recomputed(), origins.fresh())
+        part = _Part(stretch.file, stretch.is_last, Recomputed(), origins.fresh())
         beside = Beside(columns, came_back, part.found)
         in_workbook = is_of_workbooks(inputs[stretch.file])
         sums = AmountColumns(amounts, columns, in_workbook=in_workbook) if amounts else None
@@ -98,12 +98,11 @@ def in_columns(
             name: stack.enter_context(closing(ListColumns(folder, name, columns))) for name in LISTS
         }
         sources = _Sources(inputs, job, found)
-        pool = stack.enter_context(ThreadPoolExecutor(_WORKERS))
-        for stretch, part in _in_order(pool, compared, _stretches(folder, lists, sources)):
+        for part in in_threads(compared, _stretches(folder, lists, sources)):
             found.add(part.found)
             origins.add(part.origins)
             kept.add(part.kept)
-            sources.count(stretch.file, part.blank, is_last=stretch.is_last)
+            sources.count(part.file, part.blank, is_last=part.is_last)
         sources.finish()
         require(all(one.is_used_up() for one in lists.values()))
     require(not kept.has_equal_ids())
@@ -184,19 +183,3 @@ def _spans(folder: Path, inputs: Sequence[InputFile]) -> Iterator[tuple[Any, Spa
         rows = batch.select(SCHEMA.names).cast(SCHEMA)
         for span in places.spans(rows["row_id"]):
             yield rows.slice(span.start, len(span.numbers)), span
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    compared: Callable[[_Stretch], _Part],
-    stretches: Iterable[_Stretch],
-) -> Iterator[tuple[_Stretch, _Part]]:
-    """Each stretch with what was computed, in order; few are in memory at once."""
-    waiting = deque[tuple[_Stretch, Future[_Part]]]()
-    for stretch in stretches:
-        waiting.append((stretch, pool.submit(compared, stretch)))
-        if len(waiting) > _WORKERS:
-            first, part = waiting.popleft()
-            yield first, part.result()
-    for last, part in waiting:
-        yield last, part.result()

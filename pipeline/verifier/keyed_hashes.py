@@ -1,8 +1,7 @@
 """Recompute keys, fingerprints and keyed checks of whole columns, each hash by hashlib."""
 
-import hashlib
 import json
-from itertools import pairwise
+from hashlib import sha1, sha256
 from typing import Any
 
 import pyarrow as pa
@@ -20,8 +19,11 @@ def are_first_keys(keys: Any, environment: Environment, references: Any, prints:
     """Whether each key is the UUIDv5 of environment, reference and content, in generation 1."""
     parts = [environment.name, environment.merchant, environment.mode, ENDPOINT]
     head = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))[:-1] + ',"'
-    names = pc.binary_join_element_wise(head, references, '","', prints, '",1]', "")
-    digests = _hex_digests(names, hashlib.sha1(KEY_NAMESPACE.bytes, usedforsecurity=False))
+    begin = KEY_NAMESPACE.bytes + head.encode()
+    texts = [references.cast(pa.binary()), b'","', prints.cast(pa.binary()), b'",1]', b""]
+    names = pc.binary_join_element_wise(pa.scalar(begin, pa.binary()), *texts).to_pylist()
+    hashes = [sha1(name, usedforsecurity=False).hexdigest() for name in names]
+    digests = pa.array(hashes, pa.string()).cast(pa.binary())
     agree = pc.equal(pc.binary_length(keys), 36)
     for start, stop, at in _PARTS:
         same = pc.equal(pc.binary_slice(digests, start, stop), _slice(keys, at, at + stop - start))
@@ -37,11 +39,11 @@ def are_first_keys(keys: Any, environment: Environment, references: Any, prints:
 def are_checks(checks: Any, prefix: str, key: bytes, row_ids: Any) -> Any:
     """Whether each check is the prefix and the first 80 bits of HMAC-SHA256 over its row id."""
     padded = key.ljust(_BLOCK, b"\0")
-    inner = hashlib.sha256(bytes(byte ^ _INNER for byte in padded))
-    outer = hashlib.sha256(bytes(byte ^ _OUTER for byte in padded)).copy
+    inner = sha256(bytes(byte ^ _INNER for byte in padded)).copy
+    outer = sha256(bytes(byte ^ _OUTER for byte in padded)).copy
     found = []
     for row_id in row_ids.cast(pa.binary()).to_pylist():
-        first, second = inner.copy(), outer()
+        first, second = inner(), outer()
         first.update(row_id)
         second.update(first.digest())
         found.append(second.hexdigest()[:20])
@@ -50,19 +52,8 @@ def are_checks(checks: Any, prefix: str, key: bytes, row_ids: Any) -> Any:
 
 def sha256_of_each(texts: Any) -> Any:
     """The SHA-256 of each text, in hexadecimal."""
-    return _hex_digests(texts, hashlib.sha256()).cast(pa.string())
-
-
-def _hex_digests(texts: Any, begun: Any) -> Any:
-    """The hash of each text after what a hash has begun with, as hexadecimal bytes."""
-    _, offsets, content = texts.buffers()
-    ends = memoryview(offsets).cast("i")[texts.offset : texts.offset + len(texts) + 1].tolist()
-    whole, fresh, found = memoryview(content or b""), begun.copy, []
-    for start, end in pairwise(ends):
-        one = fresh()
-        one.update(whole[start:end])
-        found.append(one.hexdigest())
-    return pa.array(found, pa.string()).cast(pa.binary())
+    content = texts.cast(pa.binary()).to_pylist()
+    return pa.array([sha256(one).hexdigest() for one in content], pa.string())
 
 
 def _slice(texts: Any, start: int, stop: int) -> Any:

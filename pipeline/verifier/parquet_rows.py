@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 from pyarrow import parquet
 
-_AT_ONCE = 50_000
+_AT_ONCE = 16_384
 _Row = TypeVar("_Row", bound=NamedTuple)
 
 
@@ -48,7 +48,7 @@ class ColumnsOf:
             yield block
 
 
-def column(table: Any, name: str) -> Any:
+def column_of(table: Any, name: str) -> Any:
     """A column of a table of one chunk, as one array."""
     chunks = table.column(name)
     return chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()

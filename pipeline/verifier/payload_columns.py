@@ -5,7 +5,8 @@ with another text, such as those with escapes, are parsed one by one.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from pyarrow import parquet
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, known
 from pipeline.domain.customer import METADATA_PREFIX
 from pipeline.verifier.column_faults import require
+from pipeline.verifier.in_threads import in_threads
 from pipeline.verifier.keyed_hashes import sha256_of_each
-from pipeline.verifier.parquet_rows import ColumnsOf, column
+from pipeline.verifier.parquet_rows import ColumnsOf, column_of
 
 #: The fields of a payload before and after its metadata, in the order of canonical JSON.
 _BEFORE, _AFTER = ("balance", "currency", "email", "external_reference"), ("name", "phone")
@@ -31,26 +33,47 @@ _ESCAPED = r'["\\\x00-\x1f]'  #: what JSON escapes
 def compare_payloads(folder: Path, plans: Sequence[str], fates: Sequence[Path]) -> None:
     """Compare the staged tables and rows.parquet; NotInColumns if anything differs."""
     rows = ColumnsOf(folder / "rows.parquet", _typed(_ROWS))
-    for name, fate in zip(plans, fates, strict=True):
-        plan = ColumnsOf(folder / name, _typed(("fingerprint",), "position"))
-        planned = plan.take(plan.rows)
-        positions = column(planned, "position")
-        require(pc.count_distinct(positions).as_py() == len(positions))
-        part = folder / name.replace("plan-", "records-")
-        metadata = sorted(
-            one for one in parquet.read_schema(part).names if one.startswith(METADATA_PREFIX)
-        )
-        fields = [one for one in _SENT if one != "balance"]
-        records = ColumnsOf(part, _typed((*_TEXTS, *fields, *metadata), "position", "balance"))
-        ended = ColumnsOf(fate, _typed(_FATES, "balance"))
-        for block in records.blocks():
-            at = pc.index_in(column(block, "position"), value_set=positions)
-            prints = pc.take(column(planned, "fingerprint"), at)
-            of_block = rows.take(block.num_rows)
-            _compare_rows(block, prints, of_block)
-            _compare_fates(block, of_block, ended.take(block.num_rows))
-            has_payload = prints.is_valid()
-            _compare_texts(block.filter(has_payload), prints.filter(has_payload), metadata)
+    parts = zip(plans, fates, strict=True)
+    blocks = (block for plan, fate in parts for block in _blocks(folder, plan, fate, rows))
+    for _ in in_threads(_compare, blocks):
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The same rows of all staged tables and of rows.parquet."""
+
+    records: Any
+    prints: Any  #: the planned fingerprint of each record; null if nothing was planned
+    rows: Any
+    fates: Any
+    metadata: Sequence[str]  #: columns of metadata
+
+
+def _blocks(folder: Path, name: str, fate: Path, rows: ColumnsOf) -> Iterator[_Block]:
+    """One part of the plan, some rows at a time."""
+    plan = ColumnsOf(folder / name, _typed(("fingerprint",), "position"))
+    planned = plan.take(plan.rows)
+    positions = column_of(planned, "position")
+    require(pc.count_distinct(positions).as_py() == len(positions))
+    part = folder / name.replace("plan-", "records-")
+    metadata = sorted(
+        one for one in parquet.read_schema(part).names if one.startswith(METADATA_PREFIX)
+    )
+    records = ColumnsOf(part, _typed((*_TEXTS, *_SENT[1:], *metadata), "position", "balance"))
+    ended = ColumnsOf(fate, _typed(_FATES, "balance"))
+    for block in records.blocks():
+        at = pc.index_in(column_of(block, "position"), value_set=positions)
+        prints = pc.take(column_of(planned, "fingerprint"), at)
+        count = block.num_rows
+        yield _Block(block, prints, rows.take(count), ended.take(count), metadata)
+
+
+def _compare(block: _Block) -> None:
+    _compare_rows(block.records, block.prints, block.rows)
+    _compare_fates(block.records, block.rows, block.fates)
+    planned = block.prints.is_valid()
+    _compare_texts(block.records.filter(planned), block.prints.filter(planned), block.metadata)
 
 
 def _typed(texts: Sequence[str], *numbers: str) -> Any:
@@ -66,8 +89,8 @@ def _compare_rows(records: Any, prints: Any, rows: Any) -> None:
         ("origin_run", "mends_run_id"),
         ("origin_row", "mends_row_id"),
     ):
-        require(column(records, ours).equals(column(rows, theirs)))
-    stated = column(rows, "fingerprint")
+        require(column_of(records, ours).equals(column_of(rows, theirs)))
+    stated = column_of(rows, "fingerprint")
     is_stated = stated.is_valid()
     require(stated.filter(is_stated).equals(prints.filter(is_stated)))
 
@@ -75,24 +98,24 @@ def _compare_rows(records: Any, prints: Any, rows: Any) -> None:
 def _compare_fates(records: Any, rows: Any, fates: Any) -> None:
     """Records and rows agree with the fates from which sums are computed."""
     for name in ("row_id", "external_reference", "balance"):
-        require(column(records, name).equals(column(fates, name)))
-    require(column(rows, "fate").equals(column(fates, "fate")))
-    codes = column(records, "currency").fill_null("").dictionary_encode()
+        require(column_of(records, name).equals(column_of(fates, name)))
+    require(column_of(rows, "fate").equals(column_of(fates, "fate")))
+    codes = column_of(records, "currency").fill_null("").dictionary_encode()
     known_codes = known() | {NO_CURRENCY}
     named = [
         one if one in known_codes else NO_CODE
         for one in (code or NO_CURRENCY for code in codes.dictionary.to_pylist())
     ]
     stated = pc.take(pa.array(named, pa.string()), codes.indices)
-    require(stated.equals(column(fates, "currency")))
+    require(stated.equals(column_of(fates, "currency")))
 
 
 def _compare_texts(records: Any, prints: Any, metadata: Sequence[str]) -> None:
     """Each payload has its fingerprint, and the values of its record."""
-    payloads = column(records, "payload").fill_null("")
-    require(column(records, "external_reference").null_count == 0)
+    payloads = column_of(records, "payload").fill_null("")
+    require(column_of(records, "external_reference").null_count == 0)
     require(sha256_of_each(payloads).equals(prints))
-    texts = [column(records, name) for name in (*_SENT[1:], *metadata)]
+    texts = [column_of(records, name) for name in (*_SENT[1:], *metadata)]
     joined = pc.binary_join_element_wise(*texts, "", null_handling="replace", null_replacement="")
     is_plain = pc.invert(pc.match_substring_regex(joined, _ESCAPED))
     agrees = pc.and_(is_plain, pc.equal(_canonical(records, metadata), payloads))
@@ -116,7 +139,7 @@ def _canonical(records: Any, metadata: Sequence[str]) -> Any:
 
 def _member(key: str, records: Any, name: str) -> Any:
     """A member with a comma behind it; null without a value."""
-    value = column(records, name)
+    value = column_of(records, name)
     quote = "" if pa.types.is_integer(value.type) else '"'
     before = f"{json.dumps(key, ensure_ascii=False)}:{quote}"
     return pc.binary_join_element_wise(before, value.cast(pa.string()), f"{quote},", "")

@@ -4,9 +4,11 @@ import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.domain.characters import INVISIBLE
 from pipeline.domain.customer import Environment, create_key
@@ -19,7 +21,7 @@ from pipeline.verifier.checks import read_any_cell
 from pipeline.verifier.declared_job import DeclaredJob, TableBounds
 from pipeline.verifier.listed_rows import Row, rows_of
 from pipeline.verifier.origins import Origins
-from pipeline.verifier.parquet_rows import rows_as
+from pipeline.verifier.parquet_rows import ColumnsOf, column_of, rows_as
 from pipeline.verifier.recomputed import Recomputed
 from pipeline.verifier.source_lines import Lines
 from pipeline.verifier.source_tables import Table
@@ -272,13 +274,7 @@ def wrong_repeat(folder: Path, wanted: dict[str, tuple[str, str | None]]) -> str
     """The first repeat whose original is missing, comes after it, or has other content."""
     if not wanted:
         return None
-    originals = {same_as for same_as, _ in wanted.values()}
-    number = count()
-    places = {}
-    for row in _identities(folder):
-        place = next(number)
-        if row.row_id in originals or row.row_id in wanted:
-            places[row.row_id] = (place, row.fingerprint)
+    places = _places_of({*wanted, *(same_as for same_as, _ in wanted.values())}, folder)
     for row_id, (same_as, fingerprint) in wanted.items():
         if same_as not in places:
             return f"{row_id} repeats {same_as}, which is not a row of this run"
@@ -286,6 +282,19 @@ def wrong_repeat(folder: Path, wanted: dict[str, tuple[str, str | None]]) -> str
         if place >= places[row_id][0] or (fingerprint and other and other != fingerprint):
             return f"{row_id} does not repeat {same_as}: it comes later or has other content"
     return None
+
+
+def _places_of(row_ids: set[str], folder: Path) -> dict[str, tuple[int, str | None]]:
+    """Row id -> its place in rows.parquet, and its fingerprint."""
+    found, before = dict[str, tuple[int, str | None]](), 0
+    ids = pa.array(sorted(row_ids), pa.string())
+    schema = pa.schema([("row_id", pa.string()), ("fingerprint", pa.string())])
+    for block in ColumnsOf(folder / "rows.parquet", schema).blocks():
+        at = pc.indices_nonzero(pc.is_in(column_of(block, "row_id"), ids))
+        for place, row in zip(at.to_pylist(), block.take(at).to_pylist(), strict=True):
+            found[row["row_id"]] = before + place, row["fingerprint"]
+        before += block.num_rows
+    return found
 
 
 def _other_key(
