@@ -37,8 +37,10 @@ class Recomputed:
             return
         code, minor = amount
         self.kinds[fate]["debit" if minor > 0 else "credit" if minor < 0 else "zero"] += 1
+        if not minor:
+            return
         (self.debits if minor > 0 else self.credits)[code][fate] += minor
-        if minor and waits:
+        if waits:
             self.waiting[code]["debits" if minor > 0 else "credits"] += minor
 
     def add(self, other: "Recomputed") -> None:
