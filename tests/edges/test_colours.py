@@ -58,7 +58,9 @@ def test_a_terminal_shows_the_verdict_the_fates_and_a_refusal_in_colours(here):
     assert "\x1b[32mall " in printed
 
 
-@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize(
+    "variables", [{"NO_COLOR": "1"}, pytest.param({"TERM": "dumb"}, marks=pytest.mark.long)]
+)
 def test_a_terminal_that_wants_no_colours_gets_none(here, variables):
     printed = on_a_terminal(here, *PLAN, **variables)
 
