@@ -57,6 +57,16 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a fixture of their module run on one worker, so that it is made once."""
+    for item in items:
+        definitions = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - of pytest, and not public
+        shared = [name for name, found in definitions.items() if found[-1].scope == "module"]
+        if shared and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {shared[0]}"))
+
+
 @dataclass(frozen=True)
 class Outside:
     """A sandbox that outlives whoever sends to it. (Of http no certificate is verified; to load them costs more than to ask.)"""

@@ -185,7 +185,6 @@ def approval(given: Given) -> "Callable[[PlannedRun], None]":
     """Ask for approval on a terminal, by the merchant's name if live; elsewhere require --yes."""
 
     def approve(planned: "PlannedRun") -> None:
-        environment = planned.report.content.environment
         if given["yes"] or not planned.plan.creates:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -194,6 +193,7 @@ def approval(given: Given) -> "Callable[[PlannedRun], None]":
                 suggests=_to_apply(planned),
             )
         show_plan(planned)
+        environment = planned.report.content.environment
         with _ctrl_c_means_no(planned):
             if environment.mode == "live":
                 question = f"{number_of(planned.plan.creates, 'REAL customer')}. Type the merchant's name to proceed"

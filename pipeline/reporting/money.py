@@ -1,6 +1,10 @@
-"""Sums of balances by fate and list, debits and credits apart, and the unreadable amounts."""
+"""Sums of balances by fate and list, debits and credits apart, and the unreadable amounts.
+
+`add_up` reads the fates once, into a small table; the other functions query only that.
+"""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import duckdb
 
@@ -34,11 +38,26 @@ _NOT_CREATED = ("rejected", "held", "in_doubt", "unprocessed")
 Sums = dict[str, dict[str, int]]  #: currency -> fate -> minor units
 
 
+#: The sums are exact: DuckDB adds 64-bit integers up in 128 bits.
+_ADD_UP = f"""
+    CREATE OR REPLACE TEMP TABLE totals AS
+    SELECT currency, fate, {KIND_OF_ROW} AS kind, payable, count(*) AS records, count(balance) AS stated,
+        sum(balance) FILTER (balance > 0) AS debits, sum(balance) FILTER (balance < 0) AS credits
+    FROM fates
+    GROUP BY ALL
+"""
+
+
+def add_up(workbench: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `totals` from `fates`: records and sums by currency, fate and kind of balance."""
+    workbench.execute(_ADD_UP)
+
+
 def balances(workbench: duckdb.DuckDBPyConnection) -> dict[str, BalanceKinds]:
     """Fate -> records by kind; zero is a stated balance, absent is not."""
     counted = {fate.value: dict.fromkeys(KINDS, 0) for fate in Fate}
     rows = workbench.execute(
-        f"SELECT fate, {KIND_OF_ROW} AS kind, count(*) FROM fates GROUP BY ALL"
+        "SELECT fate, kind, sum(records)::BIGINT FROM totals GROUP BY ALL"
     ).fetchall()
     for fate, kind, records in rows:
         if fate is not None:  # a lost record fails the accounting checks
@@ -51,11 +70,10 @@ def unreadable_amounts(balances: Mapping[str, BalanceKinds]) -> dict[str, int]:
     return {fate: kinds.unusable for fate, kinds in sorted(balances.items()) if kinds.unusable}
 
 
-def sums(workbench: duckdb.DuckDBPyConnection, which: str) -> Sums:
-    """Currency -> fate -> exact minor units (128-bit sums); every fate for every currency read."""
+def sums(workbench: duckdb.DuckDBPyConnection, side: Literal["debits", "credits"]) -> Sums:
+    """Currency -> fate -> exact minor units; every fate for every currency read."""
     rows = workbench.execute(
-        f"SELECT currency, fate, sum(balance) FILTER ({which}) FROM fates"
-        " WHERE balance IS NOT NULL GROUP BY ALL"
+        f"SELECT currency, fate, sum({side}) FROM totals WHERE stated > 0 GROUP BY ALL"
     ).fetchall()
     found = {
         currency: dict.fromkeys((fate.value for fate in Fate), 0)

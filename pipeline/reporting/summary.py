@@ -23,6 +23,7 @@ from pipeline.domain.summary_parts import (
 from pipeline.reporting.earlier_runs import EarlierRuns
 from pipeline.reporting.money import (
     Sums,
+    add_up,
     at_stake,
     balances,
     net,
@@ -139,8 +140,9 @@ def _of_outcome(outcome: RunOutcome) -> dict[str, object]:
 
 def _of_fates(workbench: duckdb.DuckDBPyConnection, plan: PlanFile) -> dict[str, object]:
     """The fields of a summary that are counted and summed over the fates."""
+    add_up(workbench)
     fates, kinds = _counts(workbench), balances(workbench)
-    debits, credits = sums(workbench, "balance > 0"), sums(workbench, "balance < 0")
+    debits, credits = sums(workbench, "debits"), sums(workbench, "credits")
     wanted, samples = by_action(workbench)
     both, read = net(debits, credits), plan.read
     both_read = {
@@ -179,14 +181,16 @@ def lines_of(inputs: tuple[InputFile, ...]) -> LineCounts:
 def _records_by_currency(workbench: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for currency, fate, records in workbench.execute(
-        "SELECT currency, fate, count(*) FROM fates WHERE fate IS NOT NULL GROUP BY ALL"
+        "SELECT currency, fate, sum(records)::BIGINT FROM totals WHERE fate IS NOT NULL GROUP BY ALL"
     ).fetchall():
         found.setdefault(currency, {})[fate] = records
     return found
 
 
 def _counts(workbench: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    found = dict(workbench.execute("SELECT fate, count(*) FROM fates GROUP BY fate").fetchall())
+    found = dict(
+        workbench.execute("SELECT fate, sum(records)::BIGINT FROM totals GROUP BY fate").fetchall()
+    )
     return {fate.value: found.get(fate.value, 0) for fate in Fate}
 
 
@@ -219,9 +223,9 @@ def _reasons(workbench: duckdb.DuckDBPyConnection) -> tuple[ReasonCount, ...]:
 
 def _not_payable(workbench: duckdb.DuckDBPyConnection) -> int:
     found = workbench.execute(
-        "SELECT count(*) FROM fates WHERE fate IN ('created', 'created_different') AND NOT payable"
+        "SELECT sum(records) FROM totals WHERE fate IN ('created', 'created_different') AND NOT payable"
     ).fetchone()
-    return int(found[0]) if found else 0
+    return int(found[0] or 0) if found else 0
 
 
 def _accounting(

@@ -57,13 +57,28 @@ from pipeline.workflows.write_plan import write_plan
 from pipeline.workflows.write_results import write_results
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class PlannedRun:
     """A plan in its run folder, and the report of what it would do."""
 
     folder: RunFolder
     plan: Plan
-    report: Report
+    home: Path
+    _report: Report | None = None
+
+    @property
+    def report(self) -> Report:
+        """The report of what the plan would do; the first use writes the results."""
+        return self.write_results()
+
+    def write_results(self) -> Report:
+        """Write the results of the plan, once.
+
+        A run that sends at once does without: the results are written after sending.
+        """
+        if self._report is None:
+            self._report = write_results(self.folder, self.home, status="planned", now=CLOCK.now())
+        return self._report
 
     @property
     def run_id(self) -> str:
@@ -101,7 +116,31 @@ def plan_import(
     batch_bytes: int = BATCH_BYTES,
     run_id: str | None = None,
 ) -> PlannedRun:
-    """Make a plan in a new folder under `settings.reports`. Sends nothing."""
+    """Make a plan in a new folder under `settings.reports`, and write its results. Sends nothing."""
+    planned = make_plan(
+        paths,
+        settings,
+        environment,
+        stopping=stopping,
+        watch=watch,
+        batch_bytes=batch_bytes,
+        run_id=run_id,
+    )
+    planned.write_results()
+    return planned
+
+
+def make_plan(
+    paths: list[Path],
+    settings: Settings,
+    environment: Environment,
+    *,
+    stopping: StopRequest | None = None,
+    watch: Watch = NOBODY,
+    batch_bytes: int = BATCH_BYTES,
+    run_id: str | None = None,
+) -> PlannedRun:
+    """Make a plan as `plan_import` does, without its results: `apply` needs none of them."""
     files = in_order(paths, Declared(**settings.source.model_dump()), settings.mapping)
     folder = RunFolder.create(settings.reports, run_id or new_run_id(paths, settings.reports))
     progress = _Progress(stopping or StopRequest(), watch)
@@ -115,8 +154,8 @@ def plan_import(
         raise
     folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
     sign_for_plan(folder, "planner", settings.planner)
-    report = write_results(folder, settings.home, status="planned", now=CLOCK.now())
-    return PlannedRun(folder, Plan({action: content.count_of(action) for action in Action}), report)
+    counts = Plan({action: content.count_of(action) for action in Action})
+    return PlannedRun(folder, counts, settings.home)
 
 
 @dataclass(frozen=True, slots=True)

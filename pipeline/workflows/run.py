@@ -7,7 +7,7 @@ from pipeline.config import Settings, Target
 from pipeline.reporting import Report
 from pipeline.workflows.apply import refuse_open_issues, refuse_too_many
 from pipeline.workflows.open_run import OpenRun, writing
-from pipeline.workflows.plan import PlannedRun, new_run_id, plan_import
+from pipeline.workflows.plan import PlannedRun, make_plan, new_run_id
 from pipeline.workflows.progress import NOBODY, StopRequest, Watch
 from pipeline.workflows.report.sign_off import sign_for_plan
 from pipeline.workflows.submit_run import submit_and_report
@@ -30,7 +30,7 @@ def run_import(
         attempting(run_id, watch.unfinished) as attempt,
         writing(settings, target.environment, run_id) as ledger,
     ):
-        planned = plan_import(
+        planned = make_plan(
             paths,
             settings,
             target.environment,
@@ -38,9 +38,13 @@ def run_import(
             watch=watch,
             run_id=run_id,
         )
-        refuse_too_many(planned.folder, settings)
-        refuse_open_issues(planned.folder, settings)
-        approve(planned)
+        try:
+            refuse_too_many(planned.folder, settings)
+            refuse_open_issues(planned.folder, settings)
+            approve(planned)
+        except Exception:
+            planned.write_results()  # somebody will look at the plan, and may apply it
+            raise
         sign_for_plan(planned.folder, "approver", settings.planner)
         run = OpenRun(planned.folder, settings, target, ledger, stopping, watch, attempt)
         return submit_and_report(run)

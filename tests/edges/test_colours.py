@@ -49,16 +49,22 @@ def on_a_terminal(here: Inside, *arguments: str, **variables: str) -> str:
 PLAN = ("plan", "c.csv", "--sandbox", "--expect", "records=4")
 
 
-def test_a_terminal_shows_the_verdict_the_fates_and_a_refusal_in_colours(here):
-    printed = on_a_terminal(here, *PLAN)
-
-    assert "\x1b[31m  Planned: of 3 records" in printed
-    assert "\x1b[31mSTOPS: " in printed
-    assert "\x1b[2mnot_attempted" in printed
-    assert "\x1b[32mall " in printed
+@pytest.fixture(scope="module")
+def coloured(here) -> str:
+    """What `PLAN` prints to a terminal."""
+    return on_a_terminal(here, *PLAN)
 
 
-@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_shows_the_verdict_the_fates_and_a_refusal_in_colours(coloured):
+    assert "\x1b[31m  Planned: of 3 records" in coloured
+    assert "\x1b[31mSTOPS: " in coloured
+    assert "\x1b[2mnot_attempted" in coloured
+    assert "\x1b[32mall " in coloured
+
+
+@pytest.mark.parametrize(
+    "variables", [{"NO_COLOR": "1"}, pytest.param({"TERM": "dumb"}, marks=pytest.mark.long)]
+)
 def test_a_terminal_that_wants_no_colours_gets_none(here, variables):
     printed = on_a_terminal(here, *PLAN, **variables)
 
@@ -66,11 +72,11 @@ def test_a_terminal_that_wants_no_colours_gets_none(here, variables):
     assert not COLOUR.search(printed)
 
 
-def test_a_pipe_gets_no_colours_and_the_same_text(here):
+def test_a_pipe_gets_no_colours_and_the_same_text(here, coloured):
     piped = here(*PLAN).stdout
 
     assert "\x1b" not in piped
-    assert lines_of(piped)[:3] == lines_of(COLOUR.sub("", on_a_terminal(here, *PLAN)))[:3]
+    assert lines_of(piped)[:3] == lines_of(COLOUR.sub("", coloured))[:3]
 
 
 def lines_of(printed: str) -> list[str]:

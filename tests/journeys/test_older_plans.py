@@ -102,25 +102,26 @@ def test_a_declared_dialect_counts_where_nothing_was_detected():
     assert plan.inputs[0].dialect == {**source, "line_end": "LF or CRLF"}
 
 
-@pytest.mark.parametrize("schema", SCHEMAS)
-def test_commands_that_look_back_read_a_plan_of_every_earlier_schema(inside, schema):
+def test_commands_that_look_back_read_a_plan_of_every_earlier_schema(inside):
     sample(inside)
     inside("run", "customers.csv", "--sandbox", "--yes")
     run = inside.newest()
-    plan = content_of(f"plan-{schema}") | {"run_id": run.name}
-    (run / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-
     commands = {
         "status": ["status", run.name],
         "trace": ["trace", "ACC-100001"],
         "report": ["report", run.name],
         "period": ["report", "--since", "2026-01-01"],
     }
-    results = {name: inside(*words) for name, words in commands.items()}
 
-    assert {name: result.returncode for name, result in results.items()} == dict.fromkeys(
-        commands, 0
-    ), {name: result.stderr for name, result in results.items()}
+    refused = {}
+    for schema in SCHEMAS:
+        plan = content_of(f"plan-{schema}") | {"run_id": run.name}
+        (run / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+        for name, words in commands.items():
+            if (ended := inside(*words)).returncode:
+                refused[schema, name] = ended.stderr
+
+    assert refused == {}
 
 
 @pytest.mark.parametrize("name", ["begun-6", "begun-6-first"])

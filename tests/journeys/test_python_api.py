@@ -360,15 +360,18 @@ def test_importing_the_package_and_its_errors_loads_no_library():
     assert shown.stdout == "[]\n"
 
 
-def test_the_example_script_imports_the_sample(folder):
+def test_the_example_script_imports_a_file_and_reconciles_it(folder):
     script = REPOSITORY / "examples" / "import_customers.py"
+    file = customers_csv(folder / "some.csv", 20)
+    with file.open("a") as lines:
+        lines.write("ref-20,Zoe,zoe@example.com,,NOPE,1,\n")
 
     ended = subprocess.run(
-        [sys.executable, script, SAMPLE], check=False, capture_output=True, text=True, cwd=folder
+        [sys.executable, script, file], check=False, capture_output=True, text=True, cwd=folder
     )
 
-    assert ended.returncode == 1, ended.stderr  # some records are held and rejected
-    assert "1,120 of 1,200 records were created" in ended.stdout
+    assert ended.returncode == 1, ended.stderr  # a record is rejected
+    assert "20 of 21 records were created" in ended.stdout
     assert "In balance" in ended.stdout
 
 

@@ -268,7 +268,13 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:31])
 
 
-@pytest.mark.parametrize("harm", [behind_a_link, a_folder, a_pipe, cut])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        cut,
+        *(pytest.param(harm, marks=pytest.mark.long) for harm in (behind_a_link, a_folder, a_pipe)),
+    ],
+)
 def test_nothing_is_sent_where_the_key_of_the_home_cannot_be_used(pipeline, billing, harm):
     customers_csv(pipeline.folder / "c.csv", 2)
     options = ("--base-url", billing.url)

@@ -147,11 +147,8 @@ def write_customers(path: Path, prefix: str, count: int) -> None:
 
 
 @contextlib.contextmanager
-def made_world(*, is_whole: bool = True) -> Iterator[World]:
-    """A world with a reviewed run, a plan, a run whose results were interrupted, known customers and an archive.
-
-    Where it need not be whole, it has the run alone, which is enough for commands that look at no other.
-    """
+def made_world() -> Iterator[World]:
+    """A world with a reviewed run, a plan, a run whose results were interrupted, known customers and an archive."""
     with tempfile.TemporaryDirectory(prefix="exits-") as name, small_billing() as billing:
         folder, kept = Path(name) / "place", Path(name) / "kept"
         folder.mkdir()
@@ -175,16 +172,15 @@ def made_world(*, is_whole: bool = True) -> Iterator[World]:
             "environment: test\nmerchant: acme\naddress: https://api.momentco.io\nmapping: {external_reference: external_reference,"
             " name: name, email: email, phone: phone, currency: {column: currency}, balance: {column: balance, unit: minor}}\n"
         )
-        names = {"old": new("run", "old.csv", "--yes"), "interrupted": "none", "planned": "none"}
-        if is_whole:
-            pipeline("references", "load", "known.csv", "--sandbox")
-            new("reconcile", names["old"])
-            pipeline("bundle", names["old"], "--output", "evidence.zip")
-            names["interrupted"] = new("plan", "interrupted.csv")
-            with failing((write_results, "STEPS", 0), FULL):
-                pipeline("apply", names["interrupted"], *to, environment=key)
-            names["planned"] = new("plan", "planned.csv")
-            assert (folder / "evidence.zip").is_file()
+        names = {"old": new("run", "old.csv", "--yes")}
+        pipeline("references", "load", "known.csv", "--sandbox")
+        new("reconcile", names["old"])
+        pipeline("bundle", names["old"], "--output", "evidence.zip")
+        names["interrupted"] = new("plan", "interrupted.csv")
+        with failing((write_results, "STEPS", 0), FULL):
+            pipeline("apply", names["interrupted"], *to, environment=key)
+        names["planned"] = new("plan", "planned.csv")
+        assert (folder / "evidence.zip").is_file()
         shutil.copytree(folder, kept)
         yield World(folder, kept, billing, dict(billing.customers), names)
 

@@ -7,6 +7,7 @@ import platform
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -150,13 +151,19 @@ def _files_of(path: Path) -> list[Path]:
     return found
 
 
-def _pieces(path: Path) -> Iterator[str]:
-    """Each top-level statement of a module, without docstrings, and the imported names without their modules."""
+def _pieces(path: Path) -> tuple[str, ...]:
+    """Of SQL the text, of a module each of its statements."""
     text = path.read_text(encoding="utf-8")
-    if path.suffix == ".sql":
-        yield text
-        return
-    module = ast.parse(text)
+    return (text,) if path.suffix == ".sql" else _statements(text)
+
+
+@cache
+def _statements(text: str) -> tuple[str, ...]:
+    """Each top-level statement of a module, without docstrings, and the imported names without their modules."""
+    return tuple(_found(ast.parse(text)))
+
+
+def _found(module: ast.Module) -> Iterator[str]:
     imports = [one for one in ast.walk(module) if isinstance(one, ast.Import | ast.ImportFrom)]
     bare = _Bare({name.asname or name.name for one in imports for name in one.names})
     for statement in module.body:

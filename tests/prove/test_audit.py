@@ -351,7 +351,7 @@ def test_a_recording_sandbox_lists_the_effect_and_response_of_each_request(tmp_p
 
 # Histories of two nights that meet much between them.
 @pytest.mark.parametrize(
-    "seed", [0, 6, *(pytest.param(seed, marks=pytest.mark.long) for seed in (8, 12))]
+    "seed", [6, *(pytest.param(seed, marks=pytest.mark.long) for seed in (0, 8, 12))]
 )
 def test_random_nights_against_an_unreliable_server_violate_nothing(seed):
     found, history = workload.recorded(seed, nights=2, may_start_processes=False)

@@ -137,6 +137,7 @@ def test_another_text_than_parquet_holds_is_unexplained(ours, value):
     assert of_parquet(ours, value, pa.scalar(value).type) is False
 
 
+@pytest.mark.long
 def test_every_command_runs_on_a_file_of_a_folder_and_the_table_counts_them(tmp_path):
     folder = tmp_path / "project"
     folder.mkdir()

@@ -131,7 +131,13 @@ def test_nights_with_changed_files_and_given_up_requests_create_no_customer_twic
     assert nights.block(range(10))["failures"] == {}
 
 
-@pytest.mark.parametrize("rule", mutants.MUTANTS | mutants.MUTANTS_OF_NIGHTS)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(rule, marks=[pytest.mark.long] * (number % 3 > 0))
+        for number, rule in enumerate(mutants.MUTANTS | mutants.MUTANTS_OF_NIGHTS)
+    ],
+)
 def test_without_a_rule_a_simulated_run_fails_that_passes_with_it(rule):
     assert mutants.first_failure(rule, range(60), rows=20) is not None
 
@@ -154,6 +160,7 @@ def test_faults_that_need_unique_references_are_named_and_survived_with_them(
     ]
 
 
+@pytest.mark.long
 def test_a_run_killed_repeatedly_creates_each_customer_once():
     told = journey(2, 2, opaque=True, rows=60)
 
@@ -197,9 +204,11 @@ def test_verify_passes_over_runs_with_faults_and_names_the_file_of_which_a_byte_
     assert verified.block(range(1000, 1001))["failures"] == {}
 
 
-@pytest.mark.parametrize("first", range(1000, 1010, 2))
+@pytest.mark.parametrize(
+    "first", [1000, *(pytest.param(first, marks=pytest.mark.long) for first in (1002, 1004, 1006))]
+)
 def test_all_pages_state_the_same_figures_after_random_sequences(outside, first):
-    """Ten sequences: of one step, and of two."""
+    """Two sequences: of one step, and of two."""
     found = [statements.journey(seed, outside, steps=1 + seed % 2) for seed in (first, first + 1)]
 
     assert {one.seed: one.faults for one in found if one.faults} == {}
@@ -223,30 +232,35 @@ PRESSED = {
     "plan": ("address space of 400 MB", "killed at the eighth write"),
     "status": ("all three closed", "stdout full"),
 }
-#: The same for every day, in a world with one run.
-PRESSED_EVERY_DAY = {"run": ("files of at most 50 kB",), "status": ("stdout full",)}
 
 
-@pytest.mark.parametrize(
-    ("pressed", "is_whole"),
-    [(PRESSED_EVERY_DAY, False), pytest.param(PRESSED, True, marks=pytest.mark.long)],
-    ids=["some", "all"],
-)
-def test_under_pressure_a_command_exits_by_the_rule_and_succeeds_afterwards(pressed, is_whole):
-    with exit_codes.made_world(is_whole=is_whole) as world:
+@pytest.mark.long
+def test_under_pressure_a_command_exits_by_the_rule_and_succeeds_afterwards():
+    """Every day, test_cli_exits.py tries the limit of file sizes and the closed stdout."""
+    with exit_codes.made_world() as world:
         found = [
             one
-            for command, among in pressed.items()
+            for command, among in PRESSED.items()
             for one in exit_codes.cells(world, command, among)
         ]
 
     assert [(one.command, one.pressure, one.code, one.faults) for one in found if one.faults] == []
     assert {(one.command, one.pressure) for one in found} == {
-        (command, pressure) for command, among in pressed.items() for pressure in among
+        (command, pressure) for command, among in PRESSED.items() for pressure in among
     }
 
 
-@pytest.mark.parametrize("point", kill_points.POINTS)
+#: Where a kill differs most: an intent without its send, a send and an answer without their record.
+SHARPEST = ("after-intents", "after-send", "before-outcomes")
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param(point, marks=[pytest.mark.long] * (point not in SHARPEST))
+        for point in kill_points.POINTS
+    ],
+)
 def test_a_process_dies_at_its_kill_point_and_a_resume_finishes_the_run(tmp_path, point):
     pipeline = Inside(tmp_path)
     customers_csv(tmp_path / "customers.csv", 20)
