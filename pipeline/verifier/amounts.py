@@ -1,20 +1,22 @@
-"""Balances in minor units, by Decimal, if the job declares them plainly. Nothing is guessed.
+"""Balances in minor units, as the job declares them. Nothing is guessed.
 
-This is no second mapping language. It does not check balances that are written with marks,
-parentheses, grouped thousands or joined columns. The report computes those twice itself.
+This is a second reading of each amount, which shares no code with the first one. It follows every
+form of an amount that a job can declare, but no currency that is joined from several columns.
 """
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.domain.characters import INVISIBLE
 from pipeline.domain.currency import NO_CODE, NO_CURRENCY, exponents, known
-from pipeline.domain.currency_signs import customary_signs
-from pipeline.verifier.declared_job import MappingRules, TextRule
+from pipeline.domain.currency_signs import currencies_of, customary_signs
+from pipeline.verifier.amount_form import AmountForm, SideMarks
+from pipeline.verifier.declared_job import BalanceRule, MappingRules, MarksRule, TextRule
 
-_SIGNIFICANT = 18  #: digits of minor units; a longer number is not an amount
+ABSENT, UNUSABLE = "absent", "unusable"  #: kinds of a balance that is in no sum
+_ANY_CURRENCY = "*"  #: the key of signs that are declared without a currency
+_ZERO = re.compile(r"[+-]?(?=.*0)0*[.,]?0*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,78 +24,40 @@ class Amounts:
     """The columns of balance and currency, and how both are written."""
 
     columns: tuple[str, ...]  #: one column of signed amounts, or debits and credits
-    decimal_mark: str
+    form: AmountForm
+    in_workbook: AmountForm  #: the same, with the customary signs of each currency
     unit: str | None
     unit_column: str | None
-    units: dict[str, str]
-    sign: int
+    units: Mapping[str, str]
     currency_column: str | None
     currency: TextRule
     absent: frozenset[str]
 
-    def of(self, cells: dict[str, str], *, in_workbook: bool = False) -> tuple[str, int] | None:
-        """Currency and minor units of a row; None if it has no readable amount.
+    def of(self, cells: Mapping[str, str], *, in_workbook: bool = False) -> tuple[str, int] | str:
+        """Currency and minor units of a row, or ABSENT or UNUSABLE."""
+        form = self.in_workbook if in_workbook else self.form
+        code = self.code(cells)
+        bare = self.bare(cells, in_workbook=in_workbook)
+        unit = self.unit_of(cells)
+        if not bare:
+            has_text = len(self.columns) == 1 and self.present(cells[self.columns[0]]) is not None
+            return UNUSABLE if bare is None or (unit is None and has_text) else ABSENT
+        exponent = self.exponent(unit, code)
+        if exponent is None:
+            return UNUSABLE
+        minor = form.minor_units(bare, exponent, is_minor=unit == "minor")
+        return UNUSABLE if minor is None else (named(code), minor)
 
-        In a workbook, a sign of the row's own currency may precede or follow the amount.
-        """
-        code = self._code(cells)
-        signs = _signs_of(code) if in_workbook else ()
-        texts = [self._text(cells, column, signs) for column in self.columns]
-        if len(texts) == 1:
-            return self._read(cells, texts[0], code, self.sign, signed=True)
-        debit, credit = texts
-        if _is_empty_or_zero(credit):
-            return self._read(cells, debit, code, 1, signed=False)
-        if _is_empty_or_zero(debit):
-            return self._read(cells, credit, code, -1, signed=False)
-        return None
-
-    def is_absent(self, cells: dict[str, str]) -> bool:
-        """Whether the row has no amount at all, readable or not."""
-        return all(self._present(cells, column) is None for column in self.columns)
-
-    def _text(self, cells: dict[str, str], column: str, signs: Collection[str]) -> str | None:
-        text = self._present(cells, column)
-        return None if text is None else _without(text.replace("\u2212", "-"), signs)
-
-    def _read(
-        self, cells: dict[str, str], text: str | None, code: str | None, sign: int, *, signed: bool
-    ) -> tuple[str, int] | None:
-        if text is None:
-            return None
-        mark = re.escape(self.decimal_mark)
-        number = re.fullmatch(
-            rf"([+-]{'?' if signed else '{0}'})([0-9]*)(?:{mark}([0-9]+))?", text, re.ASCII
-        )
-        if number is None or not (number[2] or number[3]):
-            return None
-        unit = (
-            self.unit
-            if self.unit_column is None
-            else self.units.get(self._present(cells, self.unit_column) or "")
-        )
-        exponent = 0 if unit == "minor" else exponents().get(code or "")
-        decimals = number[3] or ""
-        if (
-            unit is None
-            or exponent is None
-            or len(decimals) > exponent
-            or (unit == "minor" and decimals)
-        ):
-            return None
-        minor = Decimal(f"{number[2] or 0}.{decimals or 0}").scaleb(exponent)
-        if minor >= Decimal(10) ** _SIGNIFICANT or minor != int(minor):
-            return None
-        return _named(code), int(minor) * sign * (-1 if number[1] == "-" else 1)
-
-    def _present(self, cells: dict[str, str], column: str) -> str | None:
-        text = cells[column].strip(INVISIBLE)
+    def present(self, cell: str) -> str | None:
+        """The text of a cell; None if it is empty or declared as absent."""
+        text = cell.strip(INVISIBLE)
         return None if text == "" or text in self.absent else text
 
-    def _code(self, cells: dict[str, str]) -> str | None:
+    def code(self, cells: Mapping[str, str]) -> str | None:
+        """The currency of a row; a code in capitals."""
         code = self.currency.value
         if self.currency_column is not None:
-            code = self._present(cells, self.currency_column)
+            code = self.present(cells[self.currency_column])
             if code is None:
                 code = self.currency.default
             elif (values := self.currency.values) is not None:
@@ -103,6 +67,51 @@ class Amounts:
                 )
         return code.upper() if code is not None and re.fullmatch("[A-Za-z]{3}", code) else code
 
+    def mark(self, cells: Mapping[str, str]) -> str:
+        """The cell of the marks' column; empty without one."""
+        column = self.form.marks.column if self.form.marks else None
+        return (self.present(cells[column]) or "") if column is not None else ""
+
+    def unit_of(self, cells: Mapping[str, str]) -> str | None:
+        """The unit of a row; None if its text is not listed."""
+        if self.unit_column is None:
+            return self.unit
+        return self.units.get(self.present(cells[self.unit_column]) or "")
+
+    def exponent(self, unit: str | None, code: str | None) -> int | None:
+        """The decimals of an amount at most; None if it has no unit or no currency."""
+        if unit is None:
+            return None
+        return 0 if unit == "minor" else exponents().get(code or "")
+
+    def bare(self, cells: Mapping[str, str], *, in_workbook: bool = False) -> str | None:
+        """The bare number; empty without an amount, None if it breaks a rule."""
+        form, code = self.in_workbook if in_workbook else self.form, self.code(cells)
+        mark = self.mark(cells)
+        texts = (self.present(cells[name]) for name in self.columns)
+        sides = ["" if text is None else form.bare(text, code, mark) for text in texts]
+        if len(sides) == 1:
+            return sides[0]
+        debit, credit = sides
+        return None if debit is None or credit is None else _of_sides(debit, credit)
+
+
+def _of_sides(debit: str, credit: str) -> str | None:
+    """The signed amount of both columns; None if both have one, or one has a sign."""
+    owed, owing = (side != "" and not is_zero(side) for side in (debit, credit))
+    if owed and owing:
+        return None
+    if owing or owed:
+        side = credit if owing else debit
+        is_signed = side.startswith(("+", "-")) or side.endswith("-")
+        return None if is_signed else ("-" + side if owing else side)
+    return debit or credit
+
+
+def is_zero(bare: str) -> bool:
+    """Whether an amount of one side is zero."""
+    return _ZERO.fullmatch(bare) is not None
+
 
 def declared(mapping: MappingRules | None, columns: Sequence[str]) -> Amounts | str | None:
     """How a job declares its amounts, or why this check cannot read them; None without amounts."""
@@ -110,51 +119,77 @@ def declared(mapping: MappingRules | None, columns: Sequence[str]) -> Amounts | 
         if "balance" not in columns:
             return None
         column = "currency" if "currency" in columns else None
-        return Amounts(("balance",), ".", "minor", None, {}, 1, column, TextRule(), frozenset())
+        plain, in_workbook = AmountForm(), AmountForm(signs=customary_signs())
+        return Amounts(
+            ("balance",), plain, in_workbook, "minor", None, {}, column, TextRule(), frozenset()
+        )
     balance = mapping.balance
     if balance is None:
         return None
     currency = mapping.currency or TextRule()
-    unsupported = [*balance.not_plain, *(["currency.columns"] if currency.columns else [])]
-    if unsupported:
-        return f"balances are written with {', '.join(unsupported)}"
+    if currency.columns:
+        return "the currency is joined from several columns"
     sides = (balance.column,) if balance.column else (balance.debit, balance.credit)
-    unit = balance.unit
+    form = _form(balance)
     return Amounts(
         tuple(column for column in sides if column is not None),
-        balance.decimal_mark,
-        unit.value,
-        unit.column,
-        unit.values or {},
-        -1 if balance.positive_means == "credit" else 1,
+        form,
+        replace(form, signs=_with_customary(form)),
+        balance.unit.value,
+        balance.unit.column,
+        balance.unit.values or {},
         currency.column,
         currency,
         frozenset(mapping.absent or ()),
     )
 
 
-def _signs_of(code: str | None) -> Collection[str]:
-    """The customary signs of a currency; all signs if the code is not a currency."""
-    signs = customary_signs()
-    return signs.get(code or "") or frozenset().union(*signs.values())
+def _form(balance: BalanceRule) -> AmountForm:
+    return AmountForm(
+        decimal_mark=balance.decimal_mark,
+        thousands=balance.thousands,
+        marks=_sides_by_mark(balance.marks) if balance.marks else None,
+        parentheses=balance.parentheses,
+        trailing_minus=balance.trailing_minus,
+        positive_is_credit=balance.positive_means == "credit",
+        surplus_zeros=balance.surplus_zeros,
+        leading_apostrophe=balance.leading_apostrophe,
+        signs=_signs(balance.currency_sign),
+    )
 
 
-def _is_empty_or_zero(text: str | None) -> bool:
-    return text is None or re.fullmatch(r"[+-]?(?:0*[.,]?0+|0+[.,])", text) is not None
+def _sides_by_mark(marks: MarksRule) -> SideMarks:
+    debit, credit = (frozenset(map(str.lower, side)) for side in (marks.debit, marks.credit))
+    return SideMarks(debit, credit, marks.column)
 
 
-def _without(text: str, signs: Collection[str]) -> str:
-    """An amount without its currency signs, each at most once; unchanged if it has other text."""
-    if not signs:
-        return text
-    listed = "|".join(re.escape(sign) for sign in sorted(signs, key=len, reverse=True))
-    found = re.fullmatch(rf"([+-]?)(?:\s*({listed})\s*)?([+-]?[0-9.,]+)(?:\s*({listed}))?", text)
-    if found is None or (found[2] is not None and found[2] == found[4]):
-        return text
-    return found[1] + found[3]
+def _signs(declared_signs: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]] | None:
+    """Currency -> its signs; None without any.
+
+    A sign without a currency is for every currency, unless it is customary for others only.
+    """
+    if not declared_signs:
+        return None
+    anyone = declared_signs.get(_ANY_CURRENCY, ())
+    found = {}
+    for code in customary_signs():
+        shared = {sign for sign in anyone if code in (currencies_of(sign) or {code})}
+        found[code] = frozenset({*shared, *declared_signs.get(code, ())})
+    return found
 
 
-def _named(code: str | None) -> str:
+def _with_customary(form: AmountForm) -> dict[str, frozenset[str]]:
+    behind = {*form.marks.behind} if form.marks else set()
+    mine = form.signs or {}
+    return {
+        code: frozenset(sign for sign in own if sign.lower() not in behind)
+        | mine.get(code, frozenset())
+        for code, own in customary_signs().items()
+    }
+
+
+def named(code: str | None) -> str:
+    """The key under which amounts of a code are summed."""
     if not code:
         return NO_CURRENCY
     return code if code in known() else NO_CODE

@@ -28,8 +28,8 @@ from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, Verified, differing, read_any_cell, unreadable
 from pipeline.verifier.listed_rows import causes_in
 from pipeline.verifier.manifest import read_sealed
+from pipeline.verifier.recomputed import Recomputed
 from pipeline.verifier.reconciliations import of_reconciliation
-from pipeline.verifier.row_by_row import Recomputed
 from pipeline.verifier.summary_claims import of_accepted, of_one_run, of_page_text, of_summary
 
 _AT_ONCE = 100_000

@@ -1,6 +1,6 @@
 """The parts of a job that the verifier reads, from the copy in plan.json."""
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from pipeline.domain.plan_file import PlanFile
 
@@ -50,6 +50,14 @@ class UnitRule(_Part):
     values: dict[str, str] | None = None
 
 
+class MarksRule(_Part):
+    """The marks of debits and credits, in a column or after the amount."""
+
+    debit: tuple[str, ...]
+    credit: tuple[str, ...]
+    column: str | None = None
+
+
 class BalanceRule(_Part):
     """The columns of the balance and the form of its amounts."""
 
@@ -59,27 +67,13 @@ class BalanceRule(_Part):
     decimal_mark: str
     unit: UnitRule
     positive_means: str | None = None
-    thousands: JsonValue = None
-    marks: JsonValue = None
-    parentheses: JsonValue = None
-    trailing_minus: JsonValue = None
-    surplus_zeros: JsonValue = None
-    currency_sign: JsonValue = None
-    leading_apostrophe: JsonValue = None
-
-    @property
-    def not_plain(self) -> list[str]:
-        """The names of the forms that need more than a decimal number."""
-        forms = {
-            "thousands": self.thousands,
-            "marks": self.marks,
-            "parentheses": self.parentheses,
-            "trailing_minus": self.trailing_minus,
-            "surplus_zeros": self.surplus_zeros,
-            "currency_sign": self.currency_sign,
-            "leading_apostrophe": self.leading_apostrophe,
-        }
-        return [name for name, form in forms.items() if form]
+    thousands: str | None = None
+    marks: MarksRule | None = None
+    parentheses: bool = False
+    trailing_minus: bool = False
+    surplus_zeros: bool = False
+    currency_sign: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    leading_apostrophe: bool = False
 
 
 class MappingRules(_Part):

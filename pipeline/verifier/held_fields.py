@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
 from pipeline.domain.customer import FIELDS, METADATA_PREFIX
@@ -21,12 +23,17 @@ from pipeline.domain.reasons import Reason
 from pipeline.domain.run_summary import RunSummary
 from pipeline.storage.files import open_regular
 from pipeline.verifier.checks import Check, differing, read_any_cell
-from pipeline.verifier.parquet_rows import rows_as
+from pipeline.verifier.parquet_rows import ColumnsOf, column_of
 
 _TWINS = Reason.MATCH_SAME_REFERENCE_OTHER_CONTENT.value
 _ELSEWHERE = {Reason.PLAN_CREATED_BEFORE_DIFFERENT.value, Reason.MATCH_KNOWN_DIFFERENT.value}
 _WHAT = "summary.json and held.csv agree with the fields in which held records differ"
 _NOT_HERE = "the plan is right about the fields that differ from the ledger or the known customers"
+
+
+_SCHEMA = pa.schema(
+    [("fate", pa.string()), ("reasons", pa.list_(pa.string())), ("fingerprint", pa.string())]
+)
 
 
 class _Row(NamedTuple):
@@ -78,14 +85,10 @@ def of_held(folder: Path, summary: RunSummary) -> Iterator[Check]:
 
 def _held(folder: Path, parts: list[Path]) -> _Held:
     """The held records, and the values of those that differ from other records of the run."""
-    held, rows = _Held(), _rows(folder)
+    held, rows = _Held(), ColumnsOf(folder / "rows.parquet", _SCHEMA)
     for part in parts:
         names = [name for name in parquet.read_schema(part).names if _is_compared(name)]
-        kinds = dict[int, _Row]()
-        for at in range(parquet.read_metadata(part).num_rows):
-            row = next(rows, None)
-            if row is not None and row.reasons:
-                kinds[at] = row
+        kinds = _with_reasons(rows.take(parquet.read_metadata(part).num_rows))
         wanted = {at: kind for at, row in kinds.items() if (kind := _kind(row))}
         if not wanted:
             continue
@@ -104,6 +107,15 @@ def _held(folder: Path, parts: list[Path]) -> _Held:
             else:
                 held.elsewhere[record["position"]] = row_id
     return held
+
+
+def _with_reasons(rows: Any) -> dict[int, _Row]:
+    """The rows that have reasons, by their place in these rows."""
+    places = pc.indices_nonzero(
+        pc.greater(pc.list_value_length(column_of(rows, "reasons")).fill_null(0), 0)
+    )
+    found = rows.take(places).to_pylist()
+    return {at: _Row(**row) for at, row in zip(places.to_pylist(), found, strict=True)}
 
 
 def _is_compared(name: str) -> bool:
@@ -164,10 +176,6 @@ def _stated(folder: Path) -> dict[int, list[str]]:
     path = folder / "staged" / "differing.parquet"
     rows = parquet.read_table(path).to_pylist() if path.is_file() else []
     return {row["position"]: row["differs"] for row in rows}
-
-
-def _rows(folder: Path) -> Iterator[_Row]:
-    return rows_as(_Row, folder / "rows.parquet")
 
 
 def _other_in_list(folder: Path, fields: dict[str, list[str]]) -> str | None:

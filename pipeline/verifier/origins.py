@@ -6,9 +6,15 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipeline.domain.customer import CHECK
 from pipeline.storage.files import KEY_FILE, read_regular
 from pipeline.verifier.checks import Check
+from pipeline.verifier.column_faults import require
+from pipeline.verifier.keyed_hashes import are_checks
+from pipeline.verifier.list_columns import ListRows
 from pipeline.verifier.listed_rows import OURS, Row
 
 _WHAT = "each _import_check was computed with the key of this home"
@@ -41,6 +47,34 @@ class Origins:
         origin = _hmac(self.home_key or b"", b"origin of a listed record")
         self._prefix = f"h{_hmac(origin, b'name of this key').hex()[:6]}-"
         self._key = _hmac(origin, self.run_id.encode())
+
+    def look_at_all(self, rows: ListRows) -> None:
+        """Test the checks of some rows of one list; NotInColumns if one is wrong."""
+        if not rows.has(_COLUMN):
+            self.without += len(rows)
+            return
+        checks = rows.our(_COLUMN)
+        others = pa.array([True] * len(rows), pa.bool_())
+        if self.home_key is not None:
+            has_form = pc.match_substring_regex(checks, rf"\A{_FORM.pattern}\z")
+            others = pc.and_(has_form, pc.invert(pc.starts_with(checks, self._prefix)))
+        mine = pc.invert(others)
+        tested = rows.our("row_id").filter(mine)
+        right = are_checks(checks.filter(mine), self._prefix, self._key, tested)
+        require(pc.all(right, min_count=0).as_py())
+        self.tested += len(tested)
+        self.of_others += len(rows) - len(tested)
+
+    def fresh(self) -> "Origins":
+        """The same tests before the first row."""
+        return Origins(self.run_id, self.home_key)
+
+    def add(self, other: "Origins") -> None:
+        """Add what the tests of further rows found."""
+        self.tested += other.tested
+        self.of_others += other.of_others
+        self.without += other.without
+        self.wrong = self.wrong or other.wrong
 
     def look_at(self, row: Row) -> None:
         """Test the check of one row."""

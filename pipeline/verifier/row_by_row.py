@@ -2,12 +2,13 @@
 
 import csv
 import os
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.domain.characters import INVISIBLE
 from pipeline.domain.customer import Environment, create_key
@@ -16,43 +17,25 @@ from pipeline.domain.plan_file import InputFile, PlanFile
 from pipeline.domain.reasons import Reason
 from pipeline.storage.files import open_regular
 from pipeline.verifier.amounts import Amounts
-from pipeline.verifier.checks import Notes, read_any_cell
+from pipeline.verifier.checks import read_any_cell
 from pipeline.verifier.declared_job import DeclaredJob, TableBounds
 from pipeline.verifier.listed_rows import Row, rows_of
 from pipeline.verifier.origins import Origins
-from pipeline.verifier.parquet_rows import rows_as
+from pipeline.verifier.parquet_rows import ColumnsOf, column_of, rows_as
+from pipeline.verifier.recomputed import Recomputed
 from pipeline.verifier.source_lines import Lines
 from pipeline.verifier.source_tables import Table
 
 #: A key is from the first send of its row, or from a later one that followed a replayed failure.
 GENERATIONS = range(1, 4)
 _LIST_OF = {fate.value: name for name, fates in LISTS.items() for fate in fates}
-_CODES = {reason.value for reason in Reason}
-_SENT = {Fate.CREATED.value, Fate.CREATED_DIFFERENT.value}
-_DAMAGED = Reason.READ_CELL_DAMAGED.value
-_WAITS = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
+KNOWN_CODES = {reason.value for reason in Reason}
+SENT = {Fate.CREATED.value, Fate.CREATED_DIFFERENT.value}
+DAMAGED = Reason.READ_CELL_DAMAGED.value
+WAITS = Reason.PLAN_EARLIER_REQUEST_UNSETTLED.value
 
 
-@dataclass
-class Recomputed:
-    """The counts and sums of all rows, and the first problem of each check."""
-
-    records: int = 0
-    has_amounts: bool = False  #: whether this check computes amounts
-    fates: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    debits: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    credits: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    #: Fate -> kind of balance -> records.
-    kinds: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    #: Currency -> debits and credits of records that were not sent: an earlier request is in doubt.
-    waiting: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    #: Inputs or columns with cells that this check does not read.
-    not_read: set[str] = field(default_factory=set)
-    notes: Notes = field(default_factory=Notes)
-
-
-def walk(
+def in_rows(
     folder: Path,
     inputs: Sequence[InputFile],
     columns: Sequence[str],
@@ -62,10 +45,10 @@ def walk(
 ) -> Recomputed:
     """Read all rows once, and note the first problem of each check."""
     read_any_cell()
-    found, came_back = Recomputed(has_amounts=amounts is not None), _cells_that_came_back(folder)
+    found, came_back = Recomputed(has_amounts=amounts is not None), cells_that_came_back(folder)
     job = DeclaredJob.of(plan)
     sources = _Sources(inputs, job, found)
-    in_parquet = _ParquetRows(plan, columns, _plain_reference(job), found, _identities(folder))
+    in_parquet = _ParquetRows(plan, columns, plain_reference(job), found, _identities(folder))
     last = (-1, 0)
     for row in rows_of(folder, inputs, columns):
         if row.place <= last:
@@ -82,10 +65,12 @@ def walk(
         origins.look_at(row)
         if _LIST_OF.get(row.fate) != row.list_name:
             found.notes.note("partition", f"{row.row_id} is in {row.list_name}.csv as {row.fate}")
-        _compare_with_source(sources.reading, row, came_back.get(row.row_id, {}), columns, found)
+        compare_with_source(sources.reading, row, came_back.get(row.row_id, {}), columns, found)
         in_parquet.compare(row)
         if amounts is not None:
-            _add(amounts, row, columns, found, in_workbook=_is_of_workbooks(inputs[row.place[0]]))
+            add_amount(
+                amounts, row, columns, found, in_workbook=is_of_workbooks(inputs[row.place[0]])
+            )
     sources.move_to(len(inputs))
     in_parquet.finish(folder)
     return found
@@ -108,15 +93,15 @@ class _Sources:
                 self.found.notes.note("lines", self.reading.finish(self.inputs[self.at]))
             self.at += 1
             is_input = self.at < len(self.inputs)
-            self.reading = _opened(self.inputs[self.at], self.job, self.found) if is_input else None
+            self.reading = opened(self.inputs[self.at], self.job, self.found) if is_input else None
 
 
-def _is_of_workbooks(file: InputFile) -> bool:
+def is_of_workbooks(file: InputFile) -> bool:
     """Whether a file is a workbook, or a list of ours with rows from one."""
     return file.format == "excel" or file.of_workbooks
 
 
-def _opened(file: InputFile, job: DeclaredJob, found: Recomputed) -> Lines | Table | None:
+def opened(file: InputFile, job: DeclaredJob, found: Recomputed) -> Lines | Table | None:
     """The lines or rows of an input; None if it is missing or this check cannot read its format."""
     path = Path(file.path)
     if not path.is_file():
@@ -132,10 +117,24 @@ def _opened(file: InputFile, job: DeclaredJob, found: Recomputed) -> Lines | Tab
     return None
 
 
-def _compare_with_source(
-    reading: Lines | Table | None,
+class Reading(Protocol):
+    """An input, or a part of one, taken one record at a time."""
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+
+    def skip_to(self, at: int, /) -> int | None:
+        """Skip to the line or row before this one; return the first unexpected one."""
+
+    def take_record(self, cells: Sequence[str | None], text: str, /) -> str | None:
+        """Take the next record; return the problem if it differs from the list."""
+
+
+def compare_with_source(
+    reading: Reading | None,
     row: Row,
-    came_back: dict[str, tuple[str, str]],
+    came_back: Mapping[str, tuple[str, str]],
     columns: Sequence[str],
     found: Recomputed,
 ) -> None:
@@ -146,9 +145,9 @@ def _compare_with_source(
     unlisted = reading.skip_to(row.place[1])
     if unlisted is not None:
         note("lines", f"{reading.name}: line {unlisted} is in no list")
-    text, is_damaged = row.ours["text"], any(_code(cause) == _DAMAGED for cause in row.causes)
+    text, is_damaged = row.ours["text"], any(code_of(cause) == DAMAGED for cause in row.causes)
     if is_damaged:  # the record is readable, but the list has it as one text
-        cells = dict.fromkeys(columns)
+        cells: dict[str, str | None] = dict.fromkeys(columns)
         cells.update({column: came for column, (came, _) in came_back.items()})
         note("lines", reading.take_record([cells[column] for column in columns], ""))
         return
@@ -168,7 +167,7 @@ def _compare_with_source(
     note("lines", reading.take_record([listed[column] for column in columns], text))
 
 
-def _cells_that_came_back(folder: Path) -> dict[str, dict[str, tuple[str, str]]]:
+def cells_that_came_back(folder: Path) -> dict[str, dict[str, tuple[str, str]]]:
     """Row id -> column -> the text of the file, and the original that the run knows."""
     found: dict[str, dict[str, tuple[str, str]]] = {}
     with os.fdopen(open_regular(folder / "returned.csv"), encoding="utf-8", newline="") as file:
@@ -225,7 +224,7 @@ class _ParquetRows:
         """Note a row that no list has, and a repeat that is none."""
         if (extra := next(self.identities, None)) is not None:
             self.found.notes.note("rows", f"rows.parquet: {extra.row_id} is in no list")
-        self.found.notes.note("fates", _wrong_repeat(folder, self.repeats))
+        self.found.notes.note("fates", wrong_repeat(folder, self.repeats))
 
 
 def _other_identity(row: Row, identity: _Identity | None) -> str | None:
@@ -243,7 +242,7 @@ def _other_identity(row: Row, identity: _Identity | None) -> str | None:
     return None if here == there else f"{row.row_id}: {row.list_name}.csv and rows.parquet differ"
 
 
-def _code(cause: str) -> str:
+def code_of(cause: str) -> str:
     """The code alone, which holds no colon."""
     return cause.partition(":")[0]
 
@@ -255,9 +254,9 @@ def _wrong_fate(
     ours = row.ours
     if ours["run_id"] != run_id:
         return f"{row.row_id} of {row.list_name}.csv belongs to another run"
-    if unknown := [cause for cause in row.causes if _code(cause) not in _CODES]:
+    if unknown := [cause for cause in row.causes if code_of(cause) not in KNOWN_CODES]:
         return f"{row.row_id} has an unknown reason: {unknown[0]}"
-    if row.fate in _SENT:
+    if row.fate in SENT:
         if identity is not None and not (
             identity.idempotency_key and identity.fingerprint and ours["billing_id"]
         ):
@@ -271,17 +270,11 @@ def _wrong_fate(
     return None
 
 
-def _wrong_repeat(folder: Path, wanted: dict[str, tuple[str, str | None]]) -> str | None:
+def wrong_repeat(folder: Path, wanted: dict[str, tuple[str, str | None]]) -> str | None:
     """The first repeat whose original is missing, comes after it, or has other content."""
     if not wanted:
         return None
-    originals = {same_as for same_as, _ in wanted.values()}
-    number = count()
-    places = {}
-    for row in _identities(folder):
-        place = next(number)
-        if row.row_id in originals or row.row_id in wanted:
-            places[row.row_id] = (place, row.fingerprint)
+    places = _places_of({*wanted, *(same_as for same_as, _ in wanted.values())}, folder)
     for row_id, (same_as, fingerprint) in wanted.items():
         if same_as not in places:
             return f"{row_id} repeats {same_as}, which is not a row of this run"
@@ -289,6 +282,19 @@ def _wrong_repeat(folder: Path, wanted: dict[str, tuple[str, str | None]]) -> st
         if place >= places[row_id][0] or (fingerprint and other and other != fingerprint):
             return f"{row_id} does not repeat {same_as}: it comes later or has other content"
     return None
+
+
+def _places_of(row_ids: set[str], folder: Path) -> dict[str, tuple[int, str | None]]:
+    """Row id -> its place in rows.parquet, and its fingerprint."""
+    found, before = dict[str, tuple[int, str | None]](), 0
+    ids = pa.array(sorted(row_ids), pa.string())
+    schema = pa.schema([("row_id", pa.string()), ("fingerprint", pa.string())])
+    for block in ColumnsOf(folder / "rows.parquet", schema).blocks():
+        at = pc.indices_nonzero(pc.is_in(column_of(block, "row_id"), ids))
+        for place, row in zip(at.to_pylist(), block.take(at).to_pylist(), strict=True):
+            found[row["row_id"]] = before + place, row["fingerprint"]
+        before += block.num_rows
+    return found
 
 
 def _other_key(
@@ -310,7 +316,7 @@ def _other_key(
     return None if key in keys else f"{row.row_id}: its key does not match its content"
 
 
-def _plain_reference(job: DeclaredJob) -> str | None:
+def plain_reference(job: DeclaredJob) -> str | None:
     """The column of references; None if the job transforms them."""
     if job.mapping is None:
         return "external_reference"
@@ -318,7 +324,7 @@ def _plain_reference(job: DeclaredJob) -> str | None:
     return rule.column if rule.is_plain else None
 
 
-def _add(
+def add_amount(
     amounts: Amounts, row: Row, columns: Sequence[str], found: Recomputed, *, in_workbook: bool
 ) -> None:
     """Add a row's balance to its fate; an unreadable record may have an amount or not."""
@@ -327,11 +333,4 @@ def _add(
         return
     cells = dict(zip(columns, row.cells, strict=True))
     amount = amounts.of(cells, in_workbook=in_workbook)
-    if amount is None:
-        found.kinds[row.fate]["absent" if amounts.is_absent(cells) else "unusable"] += 1
-        return
-    code, minor = amount
-    found.kinds[row.fate]["debit" if minor > 0 else "credit" if minor < 0 else "zero"] += 1
-    (found.debits if minor > 0 else found.credits)[code][row.fate] += minor
-    if minor and _WAITS in row.causes:
-        found.waiting[code]["debits" if minor > 0 else "credits"] += minor
+    found.add_amount(row.fate, amount, waits=WAITS in row.causes)

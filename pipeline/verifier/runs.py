@@ -27,7 +27,7 @@ from pipeline.verifier.manifest import (
 from pipeline.verifier.origins import Origins, key_of
 from pipeline.verifier.other_folders import of_another_folder
 from pipeline.verifier.payloads import of_payloads
-from pipeline.verifier.row_by_row import Recomputed, walk
+from pipeline.verifier.recomputed import Recomputed
 from pipeline.verifier.summary_claims import (
     of_accepted,
     of_one_run,
@@ -35,6 +35,7 @@ from pipeline.verifier.summary_claims import (
     of_the_page,
     unread_books,
 )
+from pipeline.verifier.walk import walk
 
 _PAGES = ("report.html ", "report.xlsx ")
 _CHECKS = {
@@ -202,7 +203,7 @@ def _of_rows(
 def _of_sums(found: Recomputed, summary: RunSummary, amounts: Amounts | str | None) -> Check:
     what = "the sums of balances per currency and fate agree with summary.json"
     if isinstance(amounts, str):
-        return Check(what, None, f"{amounts}: this check adds up only plain amounts of one column")
+        return Check(what, None, amounts)
     wrong = None
     for name, mine, stated in (
         ("debits", found.debits, summary.debits),

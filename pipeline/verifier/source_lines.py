@@ -4,26 +4,16 @@ A row id names the line on which its record begins. A legal record ends where it
 An unreadable one ends where its lines equal the text in the list.
 """
 
-import codecs
-import gzip
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from pipeline.domain.characters import INVISIBLE
 from pipeline.domain.plan_file import InputFile
-from pipeline.storage.files import open_regular
 from pipeline.verifier.csv_form import Columns, CsvForm
+from pipeline.verifier.line_source import LineSource
 
-_CR_AND_LF_SWAPPED = bytes.maketrans(b"\r\n", b"\n\r")
-_GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SHOWN = {code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 9}
-#: Ctrl-Z, which DOS wrote at the end of a file, with a line end or without.
-_DOS_END = re.compile(rb"\x1a+(?:\r?\n)?\Z")
-_BLOCK = 1 << 20
 
 
 @dataclass
@@ -46,12 +36,20 @@ class Lines:
     @classmethod
     def of(cls, path: Path, described: InputFile, before: int, behind: int) -> "Lines":
         """The lines of an input, in the format that its manifest entry states."""
+        return cls.over(LineSource(path, described.dialect), described, before, behind)
+
+    @classmethod
+    def over(cls, source: LineSource, described: InputFile, before: int, behind: int) -> "Lines":
+        """The lines that are left in a source."""
         form, columns = CsvForm.of(described.dialect), described.columns
-        lines = _physical_lines(path, described.dialect)
         if described.is_resubmission:  # lists of ours have no lines around their table
             before = behind = 0
         places = None if form.has_header else Columns.by_position(len(columns))
-        return cls(described.name, form, columns, before, behind, lines, places=places)
+        return cls(described.name, form, columns, before, behind, iter(source), places=places)
+
+    def within(self, lines: Iterator[str], number: int) -> "Lines":
+        """Only these lines, which begin with a record; the first one has this number."""
+        return replace(self, _lines=lines, number=number - 1, blank=0, others=[], _has_records=True)
 
     def skip_to(self, line: int) -> int | None:
         """Skip to the line before this one; return the first unexpected line between records.
@@ -196,58 +194,3 @@ class Lines:
 
 def _other(name: str, line: int) -> str:
     return f"{name}: line {line} differs from the text in the list"
-
-
-def _physical_lines(path: Path, dialect: Mapping[str, str]) -> Iterator[str]:
-    r"""Lines without their line feed; bytes that are invalid in the encoding appear as \xNN."""
-    encoding = codecs.lookup(dialect["encoding"]).name
-    with os.fdopen(open_regular(path), "rb") as file:
-        blocks = _unpacked(file)
-        if encoding.startswith("utf-16"):
-            blocks = _as_utf8(blocks, encoding)
-        codec = "utf-8" if encoding.startswith("utf") else encoding
-        if dialect["line_end"] == "CR":
-            blocks = (block.translate(_CR_AND_LF_SWAPPED) for block in blocks)
-        is_first = True
-        for line in _cut(blocks):
-            bare = line.removeprefix(codecs.BOM_UTF8) if is_first and codec == "utf-8" else line
-            is_first = False
-            yield bare.decode(codec, errors="backslashreplace")
-
-
-def _cut(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    tail = b""
-    for block in blocks:
-        *whole, tail = (tail + block).split(b"\n")
-        if not tail and whole and _DOS_END.search(whole[-1] + b"\n"):
-            tail = whole.pop() + b"\n"  # this may be the last line
-        yield from whole
-    if tail := _DOS_END.sub(b"", tail):
-        yield tail
-
-
-def _as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """UTF-16 as UTF-8; half a surrogate pair or half a character becomes invalid UTF-8."""
-    decoder = codecs.getincrementaldecoder(encoding)(errors="surrogatepass")
-    for block in blocks:
-        yield decoder.decode(block).removeprefix("\ufeff").encode(errors="surrogatepass")
-    try:
-        yield decoder.decode(b"", final=True).encode(errors="surrogatepass")
-    except UnicodeDecodeError:
-        yield b"\xff"
-
-
-def _unpacked(file: BinaryIO) -> Iterator[bytes]:
-    """The bytes of a file, decompressed if its first bytes are those of gzip or Zstandard."""
-    head = file.read(4)
-    file.seek(0)
-    if head.startswith(_GZIP):
-        with gzip.open(file) as inner:
-            yield from iter(lambda: inner.read(_BLOCK), b"")
-    elif head == _ZSTANDARD:
-        import pyarrow as pa
-
-        with pa.CompressedInputStream(file, "zstd") as stream:
-            yield from iter(lambda: stream.read(_BLOCK), b"")
-    else:
-        yield from iter(lambda: file.read(_BLOCK), b"")

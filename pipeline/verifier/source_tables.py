@@ -1,6 +1,7 @@
 """Compare the rows of a Parquet input with their listed cells, for types with one plain text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,22 +13,52 @@ from pipeline.domain.plan_file import InputFile
 from pipeline.domain.plurals import number_of
 
 _AT_ONCE = 8_192
-_Cell = str | int | Decimal | date | None  #: of a type with one plain text
+Cell = str | int | Decimal | date | None  #: of a type with one plain text
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row of a Parquet file; `cells` has the columns with a plain text."""
+
+    name: str  #: of the file
+    number: int
+    columns: Sequence[str]
+    cells: Mapping[str, Cell]
+
+    def skip_to(self, row: int) -> int | None:  # noqa: ARG002
+        """Nothing is before this row."""
+        return None
+
+    def take_record(self, cells: Sequence[str | None], text: str) -> str | None:
+        """The problem if the row differs from the list."""
+        if text:
+            return None
+        listed = dict(zip(self.columns, cells, strict=True))
+        wrong = [
+            name
+            for name in self.columns
+            if name in self.cells
+            and listed[name] is not None
+            and (_text_of(self.cells[name]) or "") != listed[name]
+        ]
+        return f"{self.name}: row {self.number} differs in column {wrong[0]}" if wrong else None
 
 
 class Table:
-    """A Parquet file, taken one record at a time."""
+    """A Parquet file, taken one record at a time, or some as columns."""
 
     def __init__(self, path: Path, described: InputFile) -> None:
         self.name = described.name
         self._file = parquet.ParquetFile(path)
-        self._columns = described.columns
+        self.columns = described.columns
         types = {column.name: column.type for column in self._file.schema_arrow}
-        self._read = [
-            name for name in self._columns if name in types and _has_plain_text(types[name])
+        self.read = [
+            name for name in self.columns if name in types and _has_plain_text(types[name])
         ]
-        self.not_read = [name for name in self._columns if name not in self._read]
-        self._rows = self._each()
+        self.not_read = [name for name in self.columns if name not in self.read]
+        self._batches = self._each_batch()
+        self._rows = self._each_row()
+        self._waiting: list[pa.RecordBatch] = []
         self.number = 0
 
     def skip_to(self, row: int) -> int | None:
@@ -47,15 +78,21 @@ class Table:
         self.number += 1
         if row is None:
             return f"{self.name}: row {self.number} does not exist"
-        if text:
-            return None
-        listed = dict(zip(self._columns, cells, strict=True))
-        wrong = [
-            name
-            for name in self._read
-            if listed[name] is not None and (_text_of(row[name]) or "") != listed[name]
-        ]
-        return f"{self.name}: row {self.number} differs in column {wrong[0]}" if wrong else None
+        return TableRow(self.name, self.number, self.columns, row).take_record(cells, text)
+
+    def take(self, count: int) -> pa.Table | None:
+        """The next rows as columns; None if there are fewer."""
+        waiting = sum(batch.num_rows for batch in self._waiting)
+        while waiting < count:
+            batch = next(self._batches, None)
+            if batch is None:
+                return None
+            self._waiting.append(batch)
+            waiting += batch.num_rows
+        table = pa.Table.from_batches(self._waiting)
+        self._waiting = table.slice(count).to_batches()
+        self.number += count
+        return table.slice(0, count).combine_chunks()
 
     def finish(self, described: InputFile) -> str | None:
         """The problem if file and manifest disagree on the number of rows."""
@@ -64,20 +101,24 @@ class Table:
             return f"{self.name}: {number_of(rows, 'row')}, {described.records} in the manifest"
         return f"{self.name}: row {self.number + 1} is in no list" if self.number < rows else None
 
-    def _each(self) -> Iterator[dict[str, _Cell]]:
+    def _each_row(self) -> Iterator[Mapping[str, Cell]]:
+        if not self.read:
+            yield from ({} for _ in range(self._file.metadata.num_rows))
+        for batch in self._batches:
+            yield from batch.to_pylist()
+
+    def _each_batch(self) -> Iterator[pa.RecordBatch]:
         # By position: a name with a dot would also select a nested column.
-        read = set(self._read)
+        if not self.read:
+            return
+        read = set(self.read)
         places = [
             at for at, (name, *_) in enumerate(self._file.reader.column_paths) if name in read
         ]
         for group in range(self._file.num_row_groups):
-            if places:
-                batches = self._file.reader.iter_batches(
-                    _AT_ONCE, row_groups=[group], column_indices=places
-                )
-                yield from (row for batch in batches for row in batch.to_pylist())
-            else:
-                yield from ({} for _ in range(self._file.metadata.row_group(group).num_rows))
+            yield from self._file.reader.iter_batches(
+                _AT_ONCE, row_groups=[group], column_indices=places
+            )
 
 
 def _has_plain_text(dtype: pa.DataType) -> bool:
@@ -91,7 +132,7 @@ def _has_plain_text(dtype: pa.DataType) -> bool:
     )
 
 
-def _text_of(value: _Cell) -> str | None:
+def _text_of(value: Cell) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Decimal):

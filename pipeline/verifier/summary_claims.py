@@ -14,7 +14,7 @@ from pipeline.domain.sign_offs import Acceptance
 from pipeline.domain.summary_parts import AccountingCheck, Sides
 from pipeline.storage.files import read_regular
 from pipeline.verifier.checks import Check, differing
-from pipeline.verifier.row_by_row import Recomputed
+from pipeline.verifier.recomputed import Recomputed
 
 #: Accounting checks before those of each currency: two of records, one of lines.
 _GENERAL_CHECKS = 3
