@@ -31,11 +31,10 @@ def document() -> dict:
     "faults",
     [
         pytest.param(NO_FAULTS, id="plain"),
-        pytest.param(
-            Faults.of(opaque_types=True, no_payment_rules=0.5), id="opaque", marks=pytest.mark.long
-        ),
+        pytest.param(Faults.of(opaque_types=True, no_payment_rules=0.5), id="opaque"),
     ],
 )
+@pytest.mark.long
 def test_schemathesis_finds_nothing_in_the_sandbox(faults, tmp_path):
     with SandboxServer(faults=faults, seed=1) as sandbox:
         result = _attack(f"{sandbox.base_url}/_sandbox/openapi.json", sandbox.api_key, tmp_path)

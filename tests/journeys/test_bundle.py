@@ -137,11 +137,12 @@ def test_a_guess_at_a_customer_cannot_be_tested_against_the_bundle(bundled):
     assert secrets.isdisjoint({*shown["idempotency_key"], *shown["fingerprint"]})
 
 
+@pytest.mark.long  # every day, the pages of the documentation verify and bundle runs of the sample
 @pytest.mark.parametrize(("sample", "config"), [
     ("customers.csv", None),
-    pytest.param("merchant_billing/za_kwikwater_dailyfile_2026-11-22.csv", "merchant_billing.yaml", marks=pytest.mark.long),
-    pytest.param("legacy_migration/debtors_export.csv", "legacy_migration.yaml", marks=pytest.mark.long),
-    pytest.param("nightly/new_customers_2026-11-22.csv", "nightly.yaml", marks=pytest.mark.long),
+    ("merchant_billing/za_kwikwater_dailyfile_2026-11-22.csv", "merchant_billing.yaml"),
+    ("legacy_migration/debtors_export.csv", "legacy_migration.yaml"),
+    ("nightly/new_customers_2026-11-22.csv", "nightly.yaml"),
 ])  # fmt: skip
 def test_a_run_of_each_sample_verifies_and_its_evidence_can_be_bundled(pipeline, sample, config):
     said = ("--config", REPOSITORY / "configs" / config) if config else ()

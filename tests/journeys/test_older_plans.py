@@ -124,7 +124,7 @@ def test_commands_that_look_back_read_a_plan_of_every_earlier_schema(inside):
     assert refused == {}
 
 
-@pytest.mark.parametrize("name", ["begun-6", "begun-6-first"])
+@pytest.mark.parametrize("name", ["begun-6", pytest.param("begun-6-first", marks=pytest.mark.long)])
 def test_a_begun_run_of_schema_6_is_resumed_and_looked_back_at(inside, name):
     run_id = begun(inside, name)
 

@@ -147,6 +147,7 @@ def test_sums_are_exact_far_beyond_2_to_the_53(pipeline, outside, tmp_path):
     assert result.returncode == 0
 
 
+@pytest.mark.long  # every day, the kill points of test_short_forms.py kill and resume
 def test_a_run_killed_in_the_middle_resumes_without_a_second_customer(pipeline, outside, tmp_path):
     file = customers_csv(tmp_path / "customers.csv", 600)
     process = pipeline.start(

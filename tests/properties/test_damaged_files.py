@@ -5,7 +5,9 @@ import pytest
 from tests.prove.damaged_files import Findings, judge
 
 
-@pytest.mark.parametrize("first", range(0, 80, 20))
+@pytest.mark.parametrize(
+    "first", [0, *(pytest.param(first, marks=pytest.mark.long) for first in range(20, 80, 20))]
+)
 def test_of_damaged_files_every_line_is_accounted_for_and_every_intact_row_is_equal_or_named(first):
     found = Findings()
 
