@@ -115,32 +115,13 @@ def plan_import(
     watch: Watch = NOBODY,
     batch_bytes: int = BATCH_BYTES,
     run_id: str | None = None,
+    writes_results: bool = True,
 ) -> PlannedRun:
-    """Make a plan in a new folder under `settings.reports`, and write its results. Sends nothing."""
-    planned = make_plan(
-        paths,
-        settings,
-        environment,
-        stopping=stopping,
-        watch=watch,
-        batch_bytes=batch_bytes,
-        run_id=run_id,
-    )
-    planned.write_results()
-    return planned
+    """Make a plan in a new folder under `settings.reports`. Sends nothing.
 
-
-def make_plan(
-    paths: list[Path],
-    settings: Settings,
-    environment: Environment,
-    *,
-    stopping: StopRequest | None = None,
-    watch: Watch = NOBODY,
-    batch_bytes: int = BATCH_BYTES,
-    run_id: str | None = None,
-) -> PlannedRun:
-    """Make a plan as `plan_import` does, without its results: `apply` needs none of them."""
+    `writes_results`: without its results the plan can be applied all the same; `PlannedRun.report`
+    writes them when somebody asks.
+    """
     files = in_order(paths, Declared(**settings.source.model_dump()), settings.mapping)
     folder = RunFolder.create(settings.reports, run_id or new_run_id(paths, settings.reports))
     progress = _Progress(stopping or StopRequest(), watch)
@@ -155,7 +136,10 @@ def make_plan(
     folder.accept(settings.accept, settings.planner, CLOCK.now().isoformat(timespec="seconds"))
     sign_for_plan(folder, "planner", settings.planner)
     counts = Plan({action: content.count_of(action) for action in Action})
-    return PlannedRun(folder, counts, settings.home)
+    planned = PlannedRun(folder, counts, settings.home)
+    if writes_results:
+        planned.write_results()
+    return planned
 
 
 @dataclass(frozen=True, slots=True)

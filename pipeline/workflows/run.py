@@ -7,7 +7,7 @@ from pipeline.config import Settings, Target
 from pipeline.reporting import Report
 from pipeline.workflows.apply import refuse_open_issues, refuse_too_many
 from pipeline.workflows.open_run import OpenRun, writing
-from pipeline.workflows.plan import PlannedRun, make_plan, new_run_id
+from pipeline.workflows.plan import PlannedRun, new_run_id, plan_import
 from pipeline.workflows.progress import NOBODY, StopRequest, Watch
 from pipeline.workflows.report.sign_off import sign_for_plan
 from pipeline.workflows.submit_run import submit_and_report
@@ -30,13 +30,14 @@ def run_import(
         attempting(run_id, watch.unfinished) as attempt,
         writing(settings, target.environment, run_id) as ledger,
     ):
-        planned = make_plan(
+        planned = plan_import(
             paths,
             settings,
             target.environment,
             stopping=stopping,
             watch=watch,
             run_id=run_id,
+            writes_results=False,
         )
         try:
             refuse_too_many(planned.folder, settings)

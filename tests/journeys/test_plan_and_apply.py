@@ -453,3 +453,19 @@ def test_references_without_a_customer_are_reported_and_the_others_are_known(pip
     assert "1 kept without the faulty field: VALIDATE.EMAIL_MALFORMED:email" in result.stderr
     (listed,) = json.loads(pipeline("references", "list", "--json").stdout)
     assert (listed["environment"], listed["rows"]) == ("sandbox", 2)
+
+
+def test_a_run_writes_the_results_of_its_plan_only_where_it_refuses(pipeline, monkeypatch):
+    """After sending they are replaced, so a run that sends at once writes them once."""
+    written: list[str] = []
+    steps = (lambda results: written.append(results.status), *write_results.STEPS)
+    monkeypatch.setattr(write_results, "STEPS", steps)
+    customers_csv(pipeline.folder / "c.csv", 3)
+
+    refused = pipeline("run", "c.csv", "--sandbox")  # without a terminal and without --yes
+    summary, rejected = pipeline.summary(), pipeline.newest() / "rejected.csv"
+    sent = pipeline("run", "c.csv", "--sandbox", "--yes")
+
+    assert (refused.returncode, sent.returncode) == (6, 0)
+    assert (summary["status"], rejected.is_file()) == ("planned", True)
+    assert written == ["planned", "finished"]
