@@ -28,6 +28,7 @@ import polars as pl
 
 from pipeline.domain.customer import Environment
 from pipeline.domain.fates import State
+from pipeline.domain.run_summary import RunSummary
 from pipeline.reporting import render_run
 from pipeline.storage.ledger import Answer, Intent, Ledger
 from tests.benches.planning.__main__ import RESULTS, ROOT, timed
@@ -51,12 +52,12 @@ def main() -> int:
     options.add_argument("--events", type=int, default=10_000_000)
     options.add_argument("--folder", type=Path)
     options.add_argument("--results", type=Path, default=RESULTS)
-    said = options.parse_args()
-    with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
+    given = options.parse_args()
+    with nullcontext(given.folder) if given.folder else tempfile.TemporaryDirectory() as folder:
         few = measured(Path(folder) / "few", FEW, 2 * FEW)
-        quarter = measured(Path(folder) / "quarter", said.rows // 4, said.rows // 2)
-        many = measured(Path(folder) / "many", said.rows, said.events)
-    lines = [f"{'':<28}{FEW:>12,}{said.rows // 4:>14,}{said.rows:>14,}{'times':>8}"]
+        quarter = measured(Path(folder) / "quarter", given.rows // 4, given.rows // 2)
+        many = measured(Path(folder) / "many", given.rows, given.events)
+    lines = [f"{'':<28}{FEW:>12,}{given.rows // 4:>14,}{given.rows:>14,}{'times':>8}"]
     grown = []
     for name in ("resume", "status", "trace"):
         times = many[name] / few[name]
@@ -81,9 +82,9 @@ def main() -> int:
     print("\n".join([*lines, *grown]))
     gather(
         "at_scale",
-        said.results,
-        rows=said.rows,
-        events=said.events,
+        given.results,
+        rows=given.rows,
+        events=given.events,
         few=few,
         quarter=quarter,
         many=many,
@@ -103,7 +104,7 @@ def measured(folder: Path, rows: int, events: int) -> dict[str, Any]:
         plan = timed("pipeline", "plan", file, *where, "--json")
         (run,) = reports.iterdir()
         _write_half(home, run, events)
-        content = plan["said"]
+        content = plan["printed"]
         os.sync()  # five gigabytes of ledger on their way to the disk would be measured as ours
         tries = [
             _until_first_request(run.name, where, first_request, home, reports)
@@ -134,8 +135,9 @@ def measured(folder: Path, rows: int, events: int) -> dict[str, Any]:
 
 def _drawing(content: dict[str, Any]) -> float:
     """Seconds to make the page of a summary."""
+    summary = RunSummary.model_validate(content)
     began = time.perf_counter()
-    render_run(content)
+    render_run(summary)
     return time.perf_counter() - began
 
 

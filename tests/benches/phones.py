@@ -33,14 +33,14 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--rounds", type=int, default=5)
-    said = options.parse_args()
+    given = options.parse_args()
     dice = random.Random(7)
-    shapes = dice.choices(list(SHAPES), list(SHAPES.values()), k=said.rows)
+    shapes = dice.choices(list(SHAPES), list(SHAPES.values()), k=given.rows)
     texts = ["".join(str(dice.randrange(10)) if c == "#" else c for c in shape) for shape in shapes]
-    numbers, regions = pl.Series(texts), pl.repeat("ZA", said.rows, eager=True)
+    numbers, regions = pl.Series(texts), pl.repeat("ZA", given.rows, eager=True)
     phone_kinds(numbers.head(1000), regions.head(1000))
     rounds = [
-        (_columns(numbers, regions), _library(texts[:BY_LIBRARY])) for _ in range(said.rounds)
+        (_columns(numbers, regions), _library(texts[:BY_LIBRARY])) for _ in range(given.rounds)
     ]
     ours, theirs = (statistics.median(rates) for rates in zip(*rounds, strict=True))
     print(
@@ -49,8 +49,8 @@ def main() -> int:
     gather(
         "phones",
         RESULTS,
-        rows=said.rows,
-        rounds=said.rounds,
+        rows=given.rows,
+        rounds=given.rounds,
         columns=round(ours),
         phonenumbers=round(theirs),
     )

@@ -43,12 +43,12 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--rounds", type=int, default=5)
-    said = options.parse_args()
+    given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clean, dirty = Path(folder) / "clean.csv", Path(folder) / "dirty.csv"
-        clean.write_text("\n".join([HEADER, *_lines(said.rows, 0.0)]) + "\n", encoding="utf-8")
-        dirty.write_text("\n".join([HEADER, *_lines(said.rows, 0.1)]) + "\n", encoding="utf-8")
-        rounds = [(_polars(clean), _ours(clean), _ours(dirty)) for _ in range(said.rounds)]
+        clean.write_text("\n".join([HEADER, *_lines(given.rows, 0.0)]) + "\n", encoding="utf-8")
+        dirty.write_text("\n".join([HEADER, *_lines(given.rows, 0.1)]) + "\n", encoding="utf-8")
+        rounds = [(_polars(clean), _ours(clean), _ours(dirty)) for _ in range(given.rounds)]
     theirs, ours, ours_dirty = (statistics.median(seconds) for seconds in zip(*rounds, strict=True))
     print(
         f"polars {theirs:.2f} s; with every line accounted for {ours:.2f} s, {ours / theirs:.2f} times (at most {MOST_CLEAN:g})"
@@ -59,8 +59,8 @@ def main() -> int:
     gather(
         "reading",
         RESULTS,
-        rows=said.rows,
-        rounds=said.rounds,
+        rows=given.rows,
+        rounds=given.rounds,
         polars=round(theirs, 3),
         clean=round(ours, 3),
         dirty=round(ours_dirty, 3),

@@ -38,18 +38,18 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--folder", type=Path)
     options.add_argument("--results", type=Path, default=RESULTS)
-    said = options.parse_args()
-    with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
-        found = measured(Path(folder), said.rows, said.rounds)
+    given = options.parse_args()
+    with nullcontext(given.folder) if given.folder else tempfile.TemporaryDirectory() as folder:
+        found = measured(Path(folder), given.rows, given.rounds)
     times = found["reconcile"] / found["join"]
     print(
         f"reconcile {found['reconcile']:.2f} s, {found['peak_bytes'] / 1e6:,.0f} MB; bare join {found['join']:.2f} s; {times:.2f} times"
     )
     gather(
         "reconciling",
-        said.results,
-        rows=said.rows,
-        rounds=said.rounds,
+        given.results,
+        rows=given.rows,
+        rounds=given.rounds,
         times=round(times, 2),
         **found,
     )
@@ -65,14 +65,14 @@ def measured(folder: Path, rows: int, rounds: int) -> dict[str, Any]:
     for _ in range(rounds):
         ours.append(timed("pipeline", "reconcile", run.name, "--export", export, *where, "--json"))
         bare.append(timed("tests.benches.reconciling", "join", run, export))
-    said = ours[-1]["said"]
-    if (bare[-1]["said"]["both"], bare[-1]["said"]["differing"]) != (rows, 0):
-        raise AssertionError(f"the bare join found {bare[-1]['said']}")
+    compared = ours[-1]["printed"]
+    if (bare[-1]["printed"]["both"], bare[-1]["printed"]["differing"]) != (rows, 0):
+        raise AssertionError(f"the bare join found {bare[-1]['printed']}")
     return {
         "reconcile": round(median(one["seconds"] for one in ours), 3),
         "join": round(median(one["seconds"] for one in bare), 3),
         "peak_bytes": max(one["peak_bytes"] for one in ours),
-        "differences": sum(said["differences"].values()),
+        "differences": sum(compared["differences"].values()),
     }
 
 

@@ -199,16 +199,16 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--requests", type=int, default=5_000)
     options.add_argument("--rounds", type=int, default=3)
-    said = options.parse_args()
+    given = options.parse_args()
     present = [name for name, (needs, _) in WAYS.items() if importlib.util.find_spec(needs)]
     figures: dict[str, list[list[float]]] = {name: [] for name in present}
     with subprocess.Popen(
         [sys.executable, RESPONDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as responder:
         port = responder.stdout.readline().strip()
-        for _ in range(said.rounds):
+        for _ in range(given.rounds):
             for name in present:
-                command = [sys.executable, __file__, name, port, str(said.requests)]
+                command = [sys.executable, __file__, name, port, str(given.requests)]
                 figures[name].append(
                     json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
                 )

@@ -85,7 +85,7 @@ def measured(folder: Path, rows: int, rounds: int) -> tuple[dict[str, Any], dict
         timed("pipeline", "verify", run.name, "--home", home, "--reports", reports, "--json")
         for _ in range(rounds)
     ]
-    if checks[-1]["said"]["records"] != rows:
+    if checks[-1]["printed"]["records"] != rows:
         raise AssertionError("verify did not compare every record")
     return _medians(plans), _medians(checks)
 

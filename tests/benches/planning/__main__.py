@@ -49,9 +49,9 @@ def main() -> int:
         "--folder", type=Path, help="Keep the files in this folder, and reuse them."
     )
     options.add_argument("--results", type=Path, default=RESULTS)
-    said = options.parse_args()
-    with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
-        return bench(Path(folder), said.rows, said.known, said.rounds, said.results)
+    given = options.parse_args()
+    with nullcontext(given.folder) if given.folder else tempfile.TemporaryDirectory() as folder:
+        return bench(Path(folder), given.rows, given.known, given.rounds, given.results)
 
 
 def bench(folder: Path, rows: int, known: int, rounds: int, results: Path) -> int:
@@ -78,15 +78,15 @@ def bench(folder: Path, rows: int, known: int, rounds: int, results: Path) -> in
         ):
             runs[name].append(timed("tests.benches.planning.bounds", way, read))
     (run,) = reports.iterdir()
-    summary = runs[OURS][-1]["said"]
+    summary = runs[OURS][-1]["printed"]
     if not summary["accounting"]["holds"]:
         raise AssertionError("the figures of the plan do not add up")
     differences, unnamed = _differences(run, hand)
     middle = {name: _median(measured) for name, measured in runs.items()}
     returned = {
-        name: measured[-1]["said"]["rows"]
+        name: measured[-1]["printed"]["rows"]
         for name, measured in runs.items()
-        if "rows" in measured[-1]["said"]
+        if "rows" in measured[-1]["printed"]
     }
     returned[OURS] = summary["records"]["read"]
     table = _table(middle, returned, rows, known, rounds, summary["profile"], differences)
@@ -94,7 +94,7 @@ def bench(folder: Path, rows: int, known: int, rounds: int, results: Path) -> in
     (results / "planning.md").write_text(table, encoding="utf-8")
     gather(
         "planning", results, rows=rows, known=known, rounds=rounds, medians=middle, differences=differences,
-        seconds=summary["seconds"], seconds_by_hand=runs[BY_HAND][-1]["said"],
+        seconds=summary["seconds"], seconds_by_hand=runs[BY_HAND][-1]["printed"],
         versions={name: version(name) for name in LIBRARIES},
     )  # fmt: skip
     ratio = middle[BY_HAND]["seconds"] / middle[OURS]["seconds"]
@@ -145,8 +145,8 @@ def timed(module: str, *words: Any) -> dict[str, Any]:
         raise RuntimeError(
             f"{' '.join(command[1:])} ended with {code}: {done.stderr.decode()[-400:]}"
         )
-    said = json.loads(done.stdout) if done.stdout.startswith(b"{") else None
-    return {"seconds": float(seconds), "peak_bytes": int(peak), "said": said}
+    printed = json.loads(done.stdout) if done.stdout.startswith(b"{") else None
+    return {"seconds": float(seconds), "peak_bytes": int(peak), "printed": printed}
 
 
 def _median(measured: list[dict[str, Any]]) -> dict[str, float]:

@@ -264,7 +264,7 @@ def _troubled(people: pl.DataFrame, first: int, seed: int) -> pl.Series:
         .alias(name)
         for name in COLUMNS
     )  # fmt: skip
-    # A row that is there again stands in the place of the one after it: the row before, said again or otherwise.
+    # A row that is there again stands in the place of the one after it: the row before, repeated or changed.
     people = people.with_columns(
         pl.when(pl.col("again"))
         .then(pl.col(name).shift(1, fill_value=pl.col(name).first()))
@@ -334,11 +334,11 @@ def main() -> int:
     options.add_argument("path", type=Path)
     options.add_argument("--kind", choices=[*KINDS, "known"], default="usual")
     options.add_argument("--seed", type=int, default=1)
-    said = options.parse_args()
-    if said.kind == "known":
-        write_known(said.path, said.rows)
+    given = options.parse_args()
+    if given.kind == "known":
+        write_known(given.path, given.rows)
     else:
-        write_customers(said.path, said.rows, kind=said.kind, seed=said.seed)
+        write_customers(given.path, given.rows, kind=given.kind, seed=given.seed)
     return 0
 
 

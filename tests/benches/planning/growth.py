@@ -39,23 +39,23 @@ def main() -> int:
     options.add_argument("--kind", default="usual")
     options.add_argument("--folder", type=Path)
     options.add_argument("--results", type=Path, default=RESULTS)
-    said = options.parse_args()
-    usual = sorted(said.known)[len(said.known) // 2]
-    wanted = [(rows, usual) for rows in said.rows] + [
-        (min(said.rows), known) for known in said.known if known != usual
+    given = options.parse_args()
+    usual = sorted(given.known)[len(given.known) // 2]
+    wanted = [(rows, usual) for rows in given.rows] + [
+        (min(given.rows), known) for known in given.known if known != usual
     ]
-    with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
+    with nullcontext(given.folder) if given.folder else tempfile.TemporaryDirectory() as folder:
         found = [
-            _measured(Path(folder), int(rows * MILLION), int(known * MILLION), said.kind)
+            _measured(Path(folder), int(rows * MILLION), int(known * MILLION), given.kind)
             for rows, known in wanted
         ]
-    table = _table(found, usual * MILLION, min(said.rows) * MILLION)
+    table = _table(found, usual * MILLION, min(given.rows) * MILLION)
     print(table)
-    name = "growth" if said.kind == "usual" else f"growth-{said.kind}"
-    (said.results / f"{name}.md").write_text(table, encoding="utf-8")
-    _draw(found, usual * MILLION, min(said.rows) * MILLION, said.results / f"{name}.svg")
+    name = "growth" if given.kind == "usual" else f"growth-{given.kind}"
+    (given.results / f"{name}.md").write_text(table, encoding="utf-8")
+    _draw(found, usual * MILLION, min(given.rows) * MILLION, given.results / f"{name}.svg")
     for one in found:
-        gather(name, said.results, kind=said.kind, **one)
+        gather(name, given.results, kind=given.kind, **one)
     return 0
 
 
@@ -65,7 +65,7 @@ def _measured(folder: Path, rows: int, known: int, kind: str) -> dict[str, Any]:
     reports = folder / "reports"
     one = timed("pipeline", "plan", file, *place(home), "--reports", reports, "--json")
     shutil.rmtree(reports)
-    content = one["said"]
+    content = one["printed"]
     if not content["accounting"]["holds"] or content["records"]["read"] < rows:
         raise AssertionError("records were lost, or the figures do not add up")
     peak = max(stage["peak_bytes"] or 0 for stage in content["profile"].values())

@@ -30,9 +30,9 @@ def main() -> int:
         "--folder", type=Path, help="Keep the files in this folder, and reuse them."
     )
     options.add_argument("--results", type=Path, default=RESULTS)
-    said = options.parse_args()
-    with nullcontext(said.folder) if said.folder else tempfile.TemporaryDirectory() as folder:
-        return bench(Path(folder), said.rows, said.rounds, said.results)
+    given = options.parse_args()
+    with nullcontext(given.folder) if given.folder else tempfile.TemporaryDirectory() as folder:
+        return bench(Path(folder), given.rows, given.rounds, given.results)
 
 
 def bench(folder: Path, rows: int, rounds: int, results: Path) -> int:
@@ -77,7 +77,7 @@ def _measured(folder: Path, rows: int, kind: str) -> dict[str, Any]:
         "100%",
     )
     shutil.rmtree(reports)
-    content = one["said"]
+    content = one["printed"]
     if not content["accounting"]["holds"] or content["records"]["read"] != rows:
         raise AssertionError("records were lost, or the figures do not add up")
     peak = max(stage["peak_bytes"] or 0 for stage in content["profile"].values())

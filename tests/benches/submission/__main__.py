@@ -31,21 +31,23 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--against", nargs="*", choices=SERVERS, default=list(SERVERS))
     options.add_argument("--only", nargs="*", choices=CONTENDERS, default=list(CONTENDERS))
-    said = options.parse_args()
-    for server in said.against:
-        print(f"\nagainst the {server}, {said.rows:,} creates, median of {said.rounds}\n")
-        results: dict[str, list[dict]] = {name: [] for name in said.only}
-        for _ in range(said.rounds):
-            for name in said.only:  # in turn, so that a busy minute of the machine hits all of them
+    given = options.parse_args()
+    for server in given.against:
+        print(f"\nagainst the {server}, {given.rows:,} creates, median of {given.rounds}\n")
+        results: dict[str, list[dict]] = {name: [] for name in given.only}
+        for _ in range(given.rounds):
+            for (
+                name
+            ) in given.only:  # in turn, so that a busy minute of the machine hits all of them
                 with SERVERS[server]() as url:
-                    results[name].append(_run(name, url, said.rows))
+                    results[name].append(_run(name, url, given.rows))
         print(_table(results))
         gather(
             "submission",
             BENCHES,
             server=server,
-            creates=said.rows,
-            rounds=said.rounds,
+            creates=given.rows,
+            rounds=given.rounds,
             medians=_medians(results),
         )
     print(
